@@ -1,0 +1,1 @@
+//! Ship: exports in formats that others read.

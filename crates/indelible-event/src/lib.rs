@@ -1,0 +1,16 @@
+//! What happened: one access, as types and as exact bytes.
+//!
+//! Promises: bytes from outside are read strictly (UTF-8, no duplicate keys, no floats, bounded depth and size); a valid
+//! event has exactly one canonical form (RFC 8785), and that form is what is hashed and kept; every fault names its field,
+//! its place and the way out. Never: reads a clock, a random source, a file or the network; never panics on any input.
+//!
+//! Reading order: the limits, the words of an event, the bytes of an event, then the two doors of the log.
+
+pub mod limits;
+
+pub mod env;
+pub mod id;
+pub mod time;
+
+pub mod batch;
+pub mod doors;

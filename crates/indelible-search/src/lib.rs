@@ -1,0 +1,1 @@
+//! Find: Parquet segments, fresh tail, query language, SQL.

@@ -1,0 +1,1 @@
+//! Assemble: configuration, HTTP API, background work, the one error table.

@@ -1,0 +1,1 @@
+//! Keep: journal, seal, log, receipts; acknowledged means durable.

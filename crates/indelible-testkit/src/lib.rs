@@ -1,0 +1,1 @@
+//! Seeds, simulated disk and clock, builders: for tests only.

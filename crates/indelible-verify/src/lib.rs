@@ -1,0 +1,1 @@
+//! Check a log from its published bytes alone.
