@@ -1,1 +1,20 @@
 //! Who may: identities, tokens and roles.
+//!
+//! Promises: a token is 256 random bits, shown once and kept only as its SHA-256; what a role may do stands in one table;
+//! the look-up of a request's token touches memory only and takes no time that depends on stored secrets; a token that was
+//! revoked or has expired opens nothing from then on. Never: knows HTTP, a log, or the store; writes a secret anywhere.
+//!
+//! Reading order: what a role may do, a token's text and hash, who presents it, then the book of tokens and its file.
+
+pub mod role;
+pub mod token;
+
+pub mod identity;
+
+pub mod book;
+mod file;
+
+pub use book::{Minted, NewToken, TokenBook, TokenError, TokenRow};
+pub use identity::{Identity, Refusal, TokenName};
+pub use role::{Action, Role};
+pub use token::{TokenHash, TokenText};

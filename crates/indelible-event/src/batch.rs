@@ -48,8 +48,20 @@ impl EventBatch {
     /// # Errors
     /// [`EntryTooLong`] when the entry does not fit; the batch is then as it was before.
     pub fn push(&mut self, id: EventId, write: impl FnOnce(&mut Vec<u8>) -> usize) -> Result<(), EntryTooLong> {
+        self.push_checked(|bytes| Some((id, write(bytes)))).unwrap_or(Ok(()))
+    }
+
+    /// As [`Self::push`], for a writer that finds out the id on its way and may give up: `None` then, and the batch is as it
+    /// was before.
+    pub(crate) fn push_checked(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<(EventId, usize)>,
+    ) -> Option<Result<(), EntryTooLong>> {
         let start = self.bytes.len();
-        let recorded_at = write(&mut self.bytes);
+        let Some((id, recorded_at)) = write(&mut self.bytes) else {
+            self.bytes.truncate(start);
+            return None;
+        };
         let bytes = self.bytes.len() - start;
         let slot = (|| {
             let slot = EntrySlot {
@@ -63,11 +75,11 @@ impl EventBatch {
         match slot {
             Some(slot) => {
                 self.slots.push(slot);
-                Ok(())
+                Some(Ok(()))
             }
             None => {
                 self.bytes.truncate(start);
-                Err(EntryTooLong { bytes })
+                Some(Err(EntryTooLong { bytes }))
             }
         }
     }

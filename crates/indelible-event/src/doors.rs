@@ -41,6 +41,14 @@ pub enum RecordError {
     /// Ids that the log knows with other content, or that appear twice in the batch with different content.
     #[error("{} event(s) carry an id that is already recorded with other content", .0.len())]
     Conflict(Vec<Conflict>),
+    /// The batch is too large to be made durable as a whole.
+    #[error("the batch takes {bytes} bytes; the most that can be recorded at once is {max}: send it in parts")]
+    TooLarge {
+        /// What it takes.
+        bytes: usize,
+        /// What is possible.
+        max: usize,
+    },
     /// No room on the disk. Reads go on; recording resumes by itself.
     #[error("the disk is full; recording resumes by itself when there is room")]
     Full,

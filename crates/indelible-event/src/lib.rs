@@ -11,6 +11,20 @@ pub mod limits;
 pub mod env;
 pub mod id;
 pub mod time;
+pub mod words;
+
+pub mod fault;
+pub mod json;
+mod nearest;
+mod shape;
 
 pub mod batch;
+pub mod prepare;
+
+pub mod body;
+pub mod build;
+pub mod view;
+
 pub mod doors;
+
+pub use shape::{OWN_SOURCE_KIND, SCHEMA};

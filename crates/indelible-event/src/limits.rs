@@ -2,6 +2,9 @@
 
 /// Longest canonical event in bytes: the entry-bundle length prefix of C2SP tlog-tiles is a `u16`.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
+/// Longest JSON text of one event as sent: room for blanks and for every character of the longest entry as a `\u` escape, and
+/// a bound on the reader's memory (24 bytes for each value in it).
+pub const DOCUMENT_BYTES_MAX: usize = 512 * 1024;
 /// Deepest nesting of objects and lists; an event needs 4, hostile input is cut off well before the stack is in danger.
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Largest integer (and negated, the smallest): beyond 2^53 - 1 two JSON readers may differ (RFC 7493, section 2.2).

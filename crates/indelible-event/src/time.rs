@@ -1,5 +1,10 @@
 //! Times: the server's own (`RecordedTime`, UTC) and a source's (`EventTime`, offset and zone kept as given).
 
+mod event;
+
+pub use event::{EventTime, TimeError};
+pub(crate) use event::{checked_unix_ns, stored_unix_ns};
+
 /// When this server recorded an event: nanoseconds since 1970-01-01T00:00:00Z. Never decreases within a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordedTime(pub i64);
@@ -45,4 +50,29 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Nanoseconds since the epoch for a civil time, an offset already taken off. `None` outside an `i64`.
+fn unix_ns(days: i64, seconds: i64, nanos: i64) -> Option<i64> {
+    days.checked_mul(86_400)?.checked_add(seconds)?.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// Proleptic Gregorian year, month and day to days since 1970-01-01.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }

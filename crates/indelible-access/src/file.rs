@@ -1,0 +1,150 @@
+//! The file of tokens: `state.sqlite`, mode 0600, write-ahead log, synchronous FULL, so that a token that was handed over
+//! or revoked is so after a power cut too. Never: a token's text.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+
+use crate::book::{TokenError, TokenRow};
+use crate::identity::TokenName;
+use crate::role::Role;
+use crate::token::TokenHash;
+
+/// The layout of this file, kept in SQLite's `user_version`.
+const LAYOUT: i64 = 1;
+
+const CREATE: &str = "
+create table tokens (
+    id      text primary key not null,
+    name    text not null,
+    role    text not null,
+    hash    blob not null unique,
+    logs    text,
+    created integer not null,
+    expires integer,
+    revoked integer,
+    used    integer not null default 0,
+    origin  text not null
+) strict;
+create unique index tokens_live_name on tokens (name) where revoked is null;
+pragma user_version = 1;
+";
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct TokenFile {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl TokenFile {
+    /// Opens or creates the file; what SQLite puts beside it takes over its mode.
+    pub(crate) fn open(path: &Path) -> Result<Self, TokenError> {
+        let io = |source| TokenError::Create { path: path.to_owned(), source };
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(io)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let fail = |source| TokenError::File { path: path.to_owned(), source };
+        let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+        connection
+            .execute_batch(
+                "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000; pragma secure_delete = on;",
+            )
+            .map_err(fail)?;
+        let layout: i64 = connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(fail)?;
+        match layout {
+            0 => connection.execute_batch(&format!("begin immediate; {CREATE} commit;")).map_err(fail)?,
+            LAYOUT => {}
+            found => return Err(TokenError::Layout { path: path.to_owned(), found, known: LAYOUT }),
+        }
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// Every token, revoked ones too, oldest first.
+    pub(crate) fn rows(&self) -> Result<Vec<(TokenRow, TokenHash)>, TokenError> {
+        let read = || -> rusqlite::Result<Vec<(Option<TokenRow>, [u8; 32])>> {
+            let mut statement = self.connection.prepare(
+                "select id, name, role, logs, created, expires, revoked, used, origin, hash from tokens order by created, id",
+            )?;
+            let rows = statement.query_map([], |row| Ok((read_row(row)?, row.get::<_, [u8; 32]>(9)?)))?;
+            rows.collect()
+        };
+        let rows = read().map_err(|source| self.error(source))?;
+        rows.into_iter()
+            .map(|(row, hash)| {
+                let row = row.ok_or_else(|| TokenError::Damaged { path: self.path.clone() })?;
+                Ok((row, TokenHash(hash)))
+            })
+            .collect()
+    }
+
+    /// Adds a token.
+    pub(crate) fn insert(&self, row: &TokenRow, hash: &TokenHash) -> Result<(), TokenError> {
+        let logs = row.logs.as_ref().map(|logs| logs.join(","));
+        let result = self.connection.execute(
+            "insert into tokens (id, name, role, hash, logs, created, expires, origin) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                row.id,
+                row.name.as_str(),
+                row.role.word(),
+                hash.0.as_slice(),
+                logs,
+                row.created,
+                row.expires,
+                if row.from_environment { "environment" } else { "made" }
+            ],
+        );
+        match result {
+            Ok(_) => Ok(()),
+            Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == ErrorCode::ConstraintViolation => {
+                Err(TokenError::NameTaken { name: row.name.to_string() })
+            }
+            Err(source) => Err(self.error(source)),
+        }
+    }
+
+    /// Marks a token revoked; it stays listed.
+    pub(crate) fn revoke(&self, id: &str, now: i64) -> Result<(), TokenError> {
+        self.connection
+            .execute("update tokens set revoked = ?2 where id = ?1 and revoked is null", params![id, now])
+            .map(|_| ())
+            .map_err(|source| self.error(source))
+    }
+
+    /// Writes when tokens were last used, in one transaction.
+    pub(crate) fn save_used(&mut self, used: &[(String, i64)]) -> Result<(), TokenError> {
+        let mut write = || -> rusqlite::Result<()> {
+            let transaction = self.connection.transaction()?;
+            for (id, at) in used {
+                transaction.execute("update tokens set used = max(used, ?2) where id = ?1", params![id, at])?;
+            }
+            transaction.commit()
+        };
+        write().map_err(|source| TokenError::File { path: self.path.clone(), source })
+    }
+
+    fn error(&self, source: rusqlite::Error) -> TokenError {
+        TokenError::File { path: self.path.clone(), source }
+    }
+}
+
+/// `None` when the row does not hold what this program writes.
+fn read_row(row: &Row<'_>) -> rusqlite::Result<Option<TokenRow>> {
+    let name: String = row.get(1)?;
+    let role: String = row.get(2)?;
+    let logs: Option<String> = row.get(3)?;
+    let origin: String = row.get(8)?;
+    let (Ok(name), Some(role)) = (TokenName::new(&name), Role::parse(&role)) else { return Ok(None) };
+    Ok(Some(TokenRow {
+        id: row.get(0)?,
+        name,
+        role,
+        logs: logs.map(|logs| logs.split(',').filter(|log| !log.is_empty()).map(str::to_owned).collect()),
+        created: row.get(4)?,
+        expires: row.get(5)?,
+        revoked: row.get(6)?,
+        used: row.get(7)?,
+        from_environment: origin == "environment",
+    }))
+}

@@ -1,0 +1,349 @@
+//! Every key, once: its name, the kind of its value, how it is read into and out of the settings. File, variables, flags,
+//! `config show` and the tests of the example all walk these two tables. Never: a key that is read elsewhere.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    ByteSize, CHECKPOINT_INTERVAL_MAX, CHECKPOINT_INTERVAL_MIN, Config, LogConfig, LogFormat, LogLevel, Period,
+};
+
+/// What a TOML value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string; sizes and times are strings too.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Count,
+    /// A list of strings; in a variable, separated by commas.
+    Texts,
+}
+
+impl Kind {
+    /// What to write, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Text => "a string in quotes",
+            Self::Flag => "`true` or `false`",
+            Self::Count => "a whole number",
+            Self::Texts => "a list of strings",
+        }
+    }
+}
+
+/// A key of the whole server.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its path, such as `limits.request_bytes`.
+    pub path: &'static str,
+    /// What its value must be.
+    pub kind: Kind,
+    /// Its value as text; empty when it is not set.
+    pub get: fn(&Config) -> String,
+    /// Takes a value, or says why not.
+    pub set: fn(&mut Config, &str) -> Result<(), String>,
+}
+
+/// A key of one `[[log]]`.
+#[derive(Clone, Copy, Debug)]
+pub struct LogKey {
+    /// Its name, such as `origin`.
+    pub name: &'static str,
+    /// What its value must be.
+    pub kind: Kind,
+    /// Its value as text; empty when it is not set.
+    pub get: fn(&LogConfig) -> String,
+    /// Takes a value, or says why not.
+    pub set: fn(&mut LogConfig, &str) -> Result<(), String>,
+}
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    get: fn(&Config) -> String,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+) -> Key {
+    Key { path, kind, get, set }
+}
+
+const fn log_key(
+    name: &'static str,
+    kind: Kind,
+    get: fn(&LogConfig) -> String,
+    set: fn(&mut LogConfig, &str) -> Result<(), String>,
+) -> LogKey {
+    LogKey { name, kind, get, set }
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Every key outside `[[log]]`, in the order of the example file.
+pub const KEYS: &[Key] = &[
+    key("server.listen", Kind::Text, |c| c.server.listen.clone(), |c, t| put(&mut c.server.listen, listen(t))),
+    key("server.data", Kind::Text, |c| c.server.data.display().to_string(), |c, t| put(&mut c.server.data, path(t))),
+    key(
+        "server.public_url",
+        Kind::Text,
+        |c| c.server.public_url.clone().unwrap_or_default(),
+        |c, t| put(&mut c.server.public_url, url(t).map(Some)),
+    ),
+    key(
+        "server.tls.certificate",
+        Kind::Text,
+        |c| shown(c.server.tls_certificate.as_ref()),
+        |c, t| put(&mut c.server.tls_certificate, path(t).map(Some)),
+    ),
+    key(
+        "server.tls.key",
+        Kind::Text,
+        |c| shown(c.server.tls_key.as_ref()),
+        |c, t| put(&mut c.server.tls_key, path(t).map(Some)),
+    ),
+    key(
+        "limits.request_bytes",
+        Kind::Text,
+        |c| c.limits.request_bytes.to_string(),
+        |c, t| put(&mut c.limits.request_bytes, size(t, 64 * 1024, 256 * MIB)),
+    ),
+    key(
+        "limits.request_events",
+        Kind::Count,
+        |c| c.limits.request_events.to_string(),
+        |c, t| put(&mut c.limits.request_events, count(t, 1, 100_000)),
+    ),
+    key(
+        "limits.body_memory",
+        Kind::Text,
+        |c| c.limits.body_memory.to_string(),
+        |c, t| put(&mut c.limits.body_memory, size(t, 128 * 1024, 64 * 1024 * MIB)),
+    ),
+    key(
+        "limits.body_time",
+        Kind::Text,
+        |c| c.limits.body_time.to_string(),
+        |c, t| put(&mut c.limits.body_time, time(t, 1_000, 3_600_000)),
+    ),
+    key(
+        "limits.header_bytes",
+        Kind::Text,
+        |c| c.limits.header_bytes.to_string(),
+        |c, t| put(&mut c.limits.header_bytes, size(t, 8 * 1024, MIB)),
+    ),
+    key(
+        "limits.header_time",
+        Kind::Text,
+        |c| c.limits.header_time.to_string(),
+        |c, t| put(&mut c.limits.header_time, time(t, 1_000, 3_600_000)),
+    ),
+    key(
+        "limits.connections",
+        Kind::Count,
+        |c| c.limits.connections.to_string(),
+        |c, t| put(&mut c.limits.connections, count(t, 1, 100_000)),
+    ),
+    key(
+        "limits.shutdown_time",
+        Kind::Text,
+        |c| c.limits.shutdown_time.to_string(),
+        |c, t| put(&mut c.limits.shutdown_time, time(t, 0, 3_600_000)),
+    ),
+    key(
+        "limits.queries",
+        Kind::Count,
+        |c| c.limits.queries.to_string(),
+        |c, t| put(&mut c.limits.queries, count(t, 1, 1_000)),
+    ),
+    key(
+        "limits.followers",
+        Kind::Count,
+        |c| c.limits.followers.to_string(),
+        |c, t| put(&mut c.limits.followers, count(t, 0, 10_000)),
+    ),
+    key(
+        "limits.query_rows",
+        Kind::Count,
+        |c| c.limits.query_rows.to_string(),
+        |c, t| put(&mut c.limits.query_rows, count(t, 1, 1_000_000)),
+    ),
+    key(
+        "limits.query_time",
+        Kind::Text,
+        |c| c.limits.query_time.to_string(),
+        |c, t| put(&mut c.limits.query_time, time(t, 1, 3_600_000)),
+    ),
+    key(
+        "limits.query_memory",
+        Kind::Text,
+        |c| c.limits.query_memory.to_string(),
+        |c, t| put(&mut c.limits.query_memory, size(t, MIB, 1024 * 1024 * MIB)),
+    ),
+    key(
+        "index.flush_events",
+        Kind::Count,
+        |c| c.index.flush_events.to_string(),
+        |c, t| put(&mut c.index.flush_events, count(t, 1, 10_000_000)),
+    ),
+    key(
+        "index.flush_bytes",
+        Kind::Text,
+        |c| c.index.flush_bytes.to_string(),
+        |c, t| put(&mut c.index.flush_bytes, size(t, MIB, 64 * 1024 * MIB)),
+    ),
+    key(
+        "index.flush_interval",
+        Kind::Text,
+        |c| c.index.flush_interval.to_string(),
+        |c, t| put(&mut c.index.flush_interval, time(t, 1_000, 86_400_000)),
+    ),
+    key(
+        "telemetry.log_format",
+        Kind::Text,
+        |c| format_word(c.telemetry.log_format).to_owned(),
+        |c, t| put(&mut c.telemetry.log_format, log_format(t)),
+    ),
+    key(
+        "telemetry.log_level",
+        Kind::Text,
+        |c| c.telemetry.log_level.word().to_owned(),
+        |c, t| put(&mut c.telemetry.log_level, log_level(t)),
+    ),
+];
+
+/// Every key of a `[[log]]`.
+pub const LOG_KEYS: &[LogKey] = &[
+    log_key("name", Kind::Text, |l| l.name.clone(), |l, t| put(&mut l.name, log_name(t))),
+    log_key(
+        "origin",
+        Kind::Text,
+        |l| l.origin.clone().unwrap_or_default(),
+        |l, t| put(&mut l.origin, origin(t).map(Some)),
+    ),
+    log_key("public", Kind::Flag, |l| l.public.to_string(), |l, t| put(&mut l.public, flag(t))),
+    log_key(
+        "checkpoint_interval",
+        Kind::Text,
+        |l| l.checkpoint_interval.to_string(),
+        |l, t| {
+            let within = (CHECKPOINT_INTERVAL_MIN, CHECKPOINT_INTERVAL_MAX);
+            put(&mut l.checkpoint_interval, time_within(t, within.0, within.1))
+        },
+    ),
+    log_key(
+        "idle_checkpoint_interval",
+        Kind::Text,
+        |l| l.idle_checkpoint_interval.to_string(),
+        |l, t| put(&mut l.idle_checkpoint_interval, time(t, 1_000, 86_400_000)),
+    ),
+    log_key("personal", Kind::Texts, |l| l.personal.join(","), |l, t| put(&mut l.personal, fields(t))),
+];
+
+fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+fn shown(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+fn listen(text: &str) -> Result<String, String> {
+    let wrong = || format!("`{text}` is not HOST:PORT, such as `127.0.0.1:7411` or `[::1]:7411`");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let bare_ipv6 = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
+    if host.is_empty() || bare_ipv6 || host.contains(char::is_whitespace) || port.parse::<u16>().is_err() {
+        return Err(wrong());
+    }
+    Ok(text.to_owned())
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("a path cannot be empty".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    if host.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '?' || c == '#') {
+        return Err(format!("`{text}` is not a URL such as `https://audit.example.com`"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    indelible_tlog::checkpoint::Origin::new(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+fn log_name(text: &str) -> Result<String, String> {
+    indelible_store::LogName::new(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(format!("`{other}` is neither `true` nor `false`")),
+    }
+}
+
+fn fields(text: &str) -> Result<Vec<String>, String> {
+    let fields: Vec<String> = text.split(',').map(str::trim).filter(|field| !field.is_empty()).map(str::to_owned).collect();
+    let dotted = |field: &str| field.bytes().all(|byte| byte.is_ascii_lowercase() || b"._".contains(&byte));
+    match fields.iter().find(|field| !dotted(field)) {
+        Some(wrong) => Err(format!("`{wrong}` is not the path of a field, such as `actor.name`")),
+        None => Ok(fields),
+    }
+}
+
+fn count(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(count) if (least..=most).contains(&count) => Ok(count),
+        _ => Err(format!("`{text}` is not a whole number from {least} to {most}")),
+    }
+}
+
+fn size(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: super::UnitError| error.to_string())?;
+    if !(least..=most).contains(&size.0) {
+        return Err(format!("{size} is outside {} to {}", ByteSize(least), ByteSize(most)));
+    }
+    Ok(size)
+}
+
+fn time(text: &str, least_ms: u64, most_ms: u64) -> Result<Period, String> {
+    time_within(text, Duration::from_millis(least_ms), Duration::from_millis(most_ms))
+}
+
+fn time_within(text: &str, least: Duration, most: Duration) -> Result<Period, String> {
+    let time: Period = text.parse().map_err(|error: super::UnitError| error.to_string())?;
+    if !(least..=most).contains(&time.duration()) {
+        let shown = |limit: Duration| Period::milliseconds(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        return Err(format!("{time} is outside {} to {}", shown(least), shown(most)));
+    }
+    Ok(time)
+}
+
+fn format_word(format: LogFormat) -> &'static str {
+    match format {
+        LogFormat::Text => "text",
+        LogFormat::Json => "json",
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    [LogFormat::Text, LogFormat::Json]
+        .into_iter()
+        .find(|format| format_word(*format) == text)
+        .ok_or_else(|| format!("`{text}` is neither `text` nor `json`"))
+}
+
+fn log_level(text: &str) -> Result<LogLevel, String> {
+    LogLevel::ALL
+        .into_iter()
+        .find(|level| level.word() == text)
+        .ok_or_else(|| format!("`{text}` is none of error, warn, info, debug, trace"))
+}

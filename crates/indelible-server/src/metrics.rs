@@ -1,0 +1,167 @@
+//! The server's own figures for `/metrics`, in one struct. Names are `indelible_<room>_<noun>_<unit>[_total]`; labels come from
+//! closed sets (operations, statuses, kinds of problem, configured logs). Never: an address, a token's name or a query.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::logs::LogSet;
+use crate::routes::Operation;
+
+/// What was asked for and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Answered {
+    operation: &'static str,
+    status: u16,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Asked {
+    operation: &'static str,
+}
+
+/// Which log, out of the configured ones.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfLog {
+    log: String,
+}
+
+/// Seconds, from a group commit on a fast disk to a slow query.
+const SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+type Histograms = Family<Asked, Histogram, fn() -> Histogram>;
+
+/// All figures.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    seconds: Histograms,
+    /// Requests in work.
+    pub(crate) in_work: Gauge,
+    /// Open connections.
+    pub(crate) connections: Gauge,
+    /// Events added to logs by requests.
+    pub(crate) events: Counter,
+    /// Bytes of request bodies, decompressed.
+    pub(crate) body_bytes: Counter,
+    /// Events known before.
+    pub(crate) duplicates: Counter,
+    /// Faults found in events.
+    pub(crate) faults: Counter,
+    /// The server's own events.
+    pub(crate) own_events: Counter,
+    /// Requests refused, recorded one by one or in sums.
+    pub(crate) refusals: Counter,
+    /// Own events that could not be recorded at the first try.
+    pub(crate) own_event_failures: Counter,
+    durable: Family<OfLog, Gauge<u64, AtomicU64>>,
+    published: Family<OfLog, Gauge<u64, AtomicU64>>,
+    indexed: Family<OfLog, Gauge<u64, AtomicU64>>,
+    recording: Family<OfLog, Gauge>,
+    /// Failures of the search index, which never touch recording.
+    pub(crate) index_failures: Family<OfLog, Counter>,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// All figures at nought.
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            seconds: Histograms::new_with_constructor(|| Histogram::new(SECONDS)),
+            in_work: Gauge::default(),
+            connections: Gauge::default(),
+            events: Counter::default(),
+            body_bytes: Counter::default(),
+            duplicates: Counter::default(),
+            faults: Counter::default(),
+            own_events: Counter::default(),
+            refusals: Counter::default(),
+            own_event_failures: Counter::default(),
+            durable: Family::default(),
+            published: Family::default(),
+            indexed: Family::default(),
+            recording: Family::default(),
+            index_failures: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let name = |noun: &str| format!("indelible_{noun}");
+        registry.register(name("http_requests"), "Requests answered", self.requests.clone());
+        registry.register_with_unit(
+            name("http_request_duration"),
+            "Time from request head to answer head",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        registry.register(name("http_requests_in_work"), "Requests being worked on", self.in_work.clone());
+        registry.register(name("http_connections"), "Open connections", self.connections.clone());
+        registry.register(name("events_recorded"), "Events added to logs by requests", self.events.clone());
+        registry.register_with_unit(
+            name("events_body"),
+            "Request bodies of events, decompressed",
+            Unit::Bytes,
+            self.body_bytes.clone(),
+        );
+        registry.register(name("events_duplicates"), "Events that were known before", self.duplicates.clone());
+        registry.register(name("events_faults"), "Faults found in events", self.faults.clone());
+        registry.register(name("access_own_events"), "Events the server recorded about itself", self.own_events.clone());
+        registry.register(name("access_refusals"), "Refused requests, recorded singly or in sums", self.refusals.clone());
+        registry.register(
+            name("access_own_event_failures"),
+            "Own events that could not be recorded at once",
+            self.own_event_failures.clone(),
+        );
+        registry.register(name("log_durable_entries"), "Entries that are durable", self.durable.clone());
+        registry.register(name("log_published_entries"), "Entries in the newest checkpoint", self.published.clone());
+        registry.register(name("log_recording"), "1 while the log takes events", self.recording.clone());
+        registry.register(name("search_indexed_entries"), "Entries that the search index holds", self.indexed.clone());
+        registry.register(name("search_index_failures"), "Failures of the search index", self.index_failures.clone());
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(&self, operation: Operation, status: u16, seconds: f64) {
+        let operation = operation.word();
+        self.requests.get_or_create(&Answered { operation, status }).inc();
+        self.seconds.get_or_create(&Asked { operation }).observe(seconds);
+    }
+
+    /// Counts a failure of a log's index.
+    pub(crate) fn index_failed(&self, log: &str) {
+        self.index_failures.get_or_create(&OfLog { log: log.to_owned() }).inc();
+    }
+
+    /// The text form (OpenMetrics), with the logs' sizes as they are now.
+    pub(crate) fn text(&self, logs: &LogSet) -> String {
+        for log in logs.iter() {
+            let label = OfLog { log: log.name().to_owned() };
+            let state = log.state();
+            self.durable.get_or_create(&label).set(state.durable);
+            self.published.get_or_create(&label).set(state.published);
+            self.indexed.get_or_create(&label).set(log.indexed());
+            self.recording.get_or_create(&label).set(i64::from(state.recording()));
+        }
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+}

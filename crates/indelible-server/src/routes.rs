@@ -1,0 +1,204 @@
+//! Every route, once: method, path, what it needs, and how its use is recorded. Router, OpenAPI document, role matrix, metrics
+//! and the server's own events all read this table. Never: a route that stands anywhere else.
+
+use axum::http::Method;
+use indelible_access::Action;
+
+/// What a request does: its word in events (`operation`), in metrics and in the OpenAPI document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Record events.
+    Record,
+    /// Find events.
+    Search,
+    /// Follow events live.
+    Follow,
+    /// Count events.
+    Count,
+    /// Read-only SQL.
+    Sql,
+    /// Export events in bulk.
+    Export,
+    /// List logs.
+    ListLogs,
+    /// Describe one log.
+    DescribeLog,
+    /// Read one entry.
+    ReadEntry,
+    /// Prove one entry.
+    ProveEntry,
+    /// Read the published checkpoint.
+    Checkpoint,
+    /// Read a tile or an entry bundle.
+    Tile,
+    /// Read the verifier key.
+    VerifierKey,
+    /// Make a token.
+    CreateToken,
+    /// List tokens.
+    ListTokens,
+    /// Revoke a token.
+    RevokeToken,
+    /// Whether the process lives.
+    Health,
+    /// Whether it takes requests.
+    Ready,
+    /// Metrics.
+    Metrics,
+    /// The OpenAPI document.
+    OpenApi,
+    /// What an error means.
+    ExplainProblem,
+    /// No route: a wrong path or method.
+    Unknown,
+}
+
+impl Operation {
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Record => "events.record",
+            Self::Search => "events.search",
+            Self::Follow => "events.follow",
+            Self::Count => "events.count",
+            Self::Sql => "events.sql",
+            Self::Export => "events.export",
+            Self::ListLogs => "logs.list",
+            Self::DescribeLog => "logs.describe",
+            Self::ReadEntry => "entries.read",
+            Self::ProveEntry => "entries.prove",
+            Self::Checkpoint => "published.checkpoint",
+            Self::Tile => "published.tile",
+            Self::VerifierKey => "published.key",
+            Self::CreateToken => "tokens.create",
+            Self::ListTokens => "tokens.list",
+            Self::RevokeToken => "tokens.revoke",
+            Self::Health => "server.health",
+            Self::Ready => "server.ready",
+            Self::Metrics => "server.metrics",
+            Self::OpenApi => "server.openapi",
+            Self::ExplainProblem => "server.problem",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How the use of a route is recorded in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// What it records is the record.
+    ItsOwnRecord,
+    /// One event before each answer.
+    EachBeforeAnswer,
+    /// One event before the first answer to an actor in a minute, one with the sums after it.
+    SummedPerMinute,
+    /// Not recorded, and why.
+    Not(&'static str),
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// What it does.
+    pub operation: Operation,
+    /// Its method.
+    pub method: Method,
+    /// Its path as the router and the OpenAPI document write it.
+    pub path: &'static str,
+    /// What the caller must be allowed; `None` needs no token.
+    pub action: Option<Action>,
+    /// How its use is recorded.
+    pub trace: Trace,
+}
+
+const fn route(
+    operation: Operation,
+    method: Method,
+    path: &'static str,
+    action: Option<Action>,
+    trace: Trace,
+) -> Route {
+    Route { operation, method, path, action, trace }
+}
+
+/// Says nothing about the log's content.
+const ABOUT_THE_SERVER: Trace = Trace::Not("says nothing about what is in a log");
+
+/// The table.
+#[rustfmt::skip]
+pub static ROUTES: [Route; 21] = [
+    route(Operation::Record, Method::POST, "/v1/events", Some(Action::Record), Trace::ItsOwnRecord),
+    route(Operation::Search, Method::GET, "/v1/events", Some(Action::Search), Trace::EachBeforeAnswer),
+    route(Operation::Follow, Method::GET, "/v1/events/stream", Some(Action::Search), Trace::EachBeforeAnswer),
+    route(Operation::Count, Method::GET, "/v1/stats", Some(Action::Search), Trace::EachBeforeAnswer),
+    route(Operation::Sql, Method::POST, "/v1/sql", Some(Action::Sql), Trace::EachBeforeAnswer),
+    route(Operation::Export, Method::GET, "/v1/export", Some(Action::Export), Trace::EachBeforeAnswer),
+    route(Operation::ListLogs, Method::GET, "/v1/logs", Some(Action::DescribeLogs), Trace::EachBeforeAnswer),
+    route(Operation::DescribeLog, Method::GET, "/v1/logs/{name}", Some(Action::DescribeLogs), Trace::EachBeforeAnswer),
+    route(Operation::ReadEntry, Method::GET, "/v1/logs/{name}/entries/{index}", Some(Action::ReadEntry), Trace::EachBeforeAnswer),
+    route(Operation::ProveEntry, Method::GET, "/v1/logs/{name}/entries/{index}/proof", Some(Action::ReadEntry), Trace::EachBeforeAnswer),
+    route(Operation::Checkpoint, Method::GET, "/log/{name}/checkpoint", Some(Action::ReadPublished), Trace::SummedPerMinute),
+    route(Operation::Tile, Method::GET, "/log/{name}/tile/{*tile}", Some(Action::ReadPublished), Trace::SummedPerMinute),
+    route(Operation::VerifierKey, Method::GET, "/log/{name}/log.vkey", Some(Action::ReadPublished), Trace::SummedPerMinute),
+    route(Operation::CreateToken, Method::POST, "/v1/tokens", Some(Action::ChangeTokens), Trace::EachBeforeAnswer),
+    route(Operation::ListTokens, Method::GET, "/v1/tokens", Some(Action::ListTokens), Trace::EachBeforeAnswer),
+    route(Operation::RevokeToken, Method::DELETE, "/v1/tokens/{id}", Some(Action::ChangeTokens), Trace::EachBeforeAnswer),
+    route(Operation::Health, Method::GET, "/healthz", None, ABOUT_THE_SERVER),
+    route(Operation::Ready, Method::GET, "/readyz", None, ABOUT_THE_SERVER),
+    route(Operation::Metrics, Method::GET, "/metrics", None, ABOUT_THE_SERVER),
+    route(Operation::OpenApi, Method::GET, "/openapi.json", None, ABOUT_THE_SERVER),
+    route(Operation::ExplainProblem, Method::GET, "/problems/{code}", None, ABOUT_THE_SERVER),
+];
+
+/// What a request on no route is taken for.
+pub static NO_ROUTE: Route = route(Operation::Unknown, Method::GET, "", None, ABOUT_THE_SERVER);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indelible_access::Role;
+
+    #[test]
+    fn who_may_use_which_route_is_as_agreed() {
+        let mut table = String::new();
+        for route in &ROUTES {
+            let may: Vec<&str> = match route.action {
+                None => vec!["anyone"],
+                Some(action) => Role::ALL.into_iter().filter(|role| role.may(action)).map(Role::word).collect(),
+            };
+            table.push_str(&format!("{} {} -> {}\n", route.method, route.path, may.join(" ")));
+        }
+        assert_eq!(
+            table,
+            "POST /v1/events -> admin ingest\n\
+             GET /v1/events -> admin read\n\
+             GET /v1/events/stream -> admin read\n\
+             GET /v1/stats -> admin read\n\
+             POST /v1/sql -> admin read\n\
+             GET /v1/export -> admin read\n\
+             GET /v1/logs -> admin ingest read\n\
+             GET /v1/logs/{name} -> admin ingest read\n\
+             GET /v1/logs/{name}/entries/{index} -> admin read\n\
+             GET /v1/logs/{name}/entries/{index}/proof -> admin read\n\
+             GET /log/{name}/checkpoint -> admin read\n\
+             GET /log/{name}/tile/{*tile} -> admin read\n\
+             GET /log/{name}/log.vkey -> admin read\n\
+             POST /v1/tokens -> admin\n\
+             GET /v1/tokens -> admin\n\
+             DELETE /v1/tokens/{id} -> admin\n\
+             GET /healthz -> anyone\n\
+             GET /readyz -> anyone\n\
+             GET /metrics -> anyone\n\
+             GET /openapi.json -> anyone\n\
+             GET /problems/{code} -> anyone\n"
+        );
+    }
+
+    #[test]
+    fn whatever_needs_a_token_is_recorded() {
+        for route in &ROUTES {
+            assert_eq!(route.action.is_none(), matches!(route.trace, Trace::Not(_)), "{} {}", route.method, route.path);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! A sorted run of ids on disk: a filter and the first id of each block in memory, the blocks read on demand.
+//!
+//! Layout: header (64 bytes), first id prefix of each block (8 bytes each, big-endian), filter, CRC32C of all that; then
+//! 4,096-byte blocks of 170 pairs (id, index) with a CRC32C each. Never trusted: every block is checked when read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskFile};
+
+use super::IdsError;
+
+const MAGIC: [u8; 8] = *b"INDids01";
+const HEADER_BYTES: usize = 64;
+const BLOCK_BYTES: usize = 4096;
+const PAIR_BYTES: usize = 24;
+const PAIRS_PER_BLOCK: usize = (BLOCK_BYTES - 4) / PAIR_BYTES;
+/// Filter bits for an id: about 0.3 % of absent ids cost a block read.
+const FILTER_BITS_PER_ID: u64 = 14;
+const FILTER_LINE_BYTES: usize = 64;
+const FILTER_PROBES: u32 = 7;
+
+type Pair = ([u8; 16], u64);
+
+/// The ids of the entries `[first, end)`.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) first: u64,
+    pub(super) end: u64,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    count: u64,
+    blocks_at: u64,
+    block_starts: Vec<u64>,
+    filter: Vec<u8>,
+    smallest: [u8; 16],
+    largest: [u8; 16],
+}
+
+pub(super) fn file_name(first: u64, end: u64) -> String {
+    format!("{first:020}-{end:020}.ids")
+}
+
+pub(super) fn parse_file_name(name: &str) -> Option<(u64, u64)> {
+    let (first, end) = name.strip_suffix(".ids")?.split_once('-')?;
+    let number = |text: &str| (text.len() == 20).then(|| text.parse::<u64>().ok())?;
+    Some((number(first)?, number(end)?))
+}
+
+fn prefix(id: &[u8; 16]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&id[..8]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Two independent mixes of an id: which filter line, and which bits in it.
+fn mix(id: &[u8; 16]) -> (u64, u64) {
+    let value = u128::from_be_bytes(*id);
+    let folded = value.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let high = u64::try_from(folded >> 64).unwrap_or_default();
+    let line = (high ^ (high >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (high.rotate_left(32) ^ 0x94d0_49bb_1331_11eb).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (line ^ (line >> 32), bits ^ (bits >> 31))
+}
+
+/// Byte offset of the filter line and the bit positions in it.
+fn filter_places(id: &[u8; 16], lines: usize) -> (usize, impl Iterator<Item = usize>) {
+    let (line, bits) = mix(id);
+    let line = usize::try_from(line % lines.max(1) as u64).unwrap_or_default() * FILTER_LINE_BYTES;
+    (line, (0..FILTER_PROBES).map(move |n| usize::try_from((bits >> (9 * n)) & 511).unwrap_or_default()))
+}
+
+impl Run {
+    /// Writes a run from pairs in ascending order, and makes it durable under its name.
+    pub(super) fn write(
+        disk: &dyn Disk,
+        folder: &Path,
+        first: u64,
+        end: u64,
+        pairs: impl Iterator<Item = Result<Pair, IdsError>>,
+    ) -> Result<Self, IdsError> {
+        let lines = usize::try_from((end - first) * FILTER_BITS_PER_ID / 512 + 1).unwrap_or(1);
+        let mut filter = vec![0u8; lines * FILTER_LINE_BYTES];
+        let mut block_starts = Vec::new();
+        let mut blocks = Vec::new();
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        let (mut count, mut smallest, mut largest) = (0u64, [0u8; 16], [0u8; 16]);
+        for pair in pairs {
+            let (id, index) = pair?;
+            if count == 0 {
+                smallest = id;
+            }
+            largest = id;
+            count += 1;
+            if block.is_empty() {
+                block_starts.push(prefix(&id));
+            }
+            let (line, bits) = filter_places(&id, lines);
+            for bit in bits {
+                filter[line + bit / 8] |= 1 << (bit % 8);
+            }
+            block.extend_from_slice(&id);
+            block.extend_from_slice(&index.to_le_bytes());
+            if block.len() == PAIRS_PER_BLOCK * PAIR_BYTES {
+                close_block(&mut block, &mut blocks);
+            }
+        }
+        if !block.is_empty() {
+            close_block(&mut block, &mut blocks);
+        }
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + block_starts.len() * 8 + filter.len() + 4 + blocks.len());
+        bytes.extend_from_slice(&MAGIC);
+        for number in [first, end, count, block_starts.len() as u64, filter.len() as u64] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.resize(HEADER_BYTES, 0);
+        bytes.extend_from_slice(&smallest);
+        bytes.extend_from_slice(&largest);
+        block_starts.iter().for_each(|start| bytes.extend_from_slice(&start.to_be_bytes()));
+        bytes.extend_from_slice(&filter);
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        let blocks_at = bytes.len() as u64;
+        bytes.extend_from_slice(&blocks);
+
+        let path = folder.join(file_name(first, end));
+        crate::disk::replace_file(disk, &path, &bytes)?;
+        let file = disk.open(&path)?;
+        Ok(Self { first, end, path, file, count, blocks_at, block_starts, filter, smallest, largest })
+    }
+
+    /// Opens a run: its filter and block starts are read and checked, its blocks are not.
+    pub(super) fn open(disk: &dyn Disk, folder: &Path, first: u64, end: u64) -> Result<Self, IdsError> {
+        let path = folder.join(file_name(first, end));
+        let file = disk.open(&path)?;
+        let damaged = |reason: &str| IdsError::Damaged { path: path.clone(), reason: reason.to_owned() };
+        let len = file.len()?;
+        let mut header = [0u8; HEADER_BYTES + 32];
+        if len < header.len() as u64 {
+            return Err(damaged("it is shorter than its header"));
+        }
+        file.read_at(0, &mut header)?;
+        let number = |n: usize| header[8 + n * 8..16 + n * 8].try_into().map(u64::from_le_bytes).unwrap_or_default();
+        let (count, blocks, filter_len) = (number(2), number(3), number(4));
+        let sizes_fit = blocks <= len / BLOCK_BYTES as u64 && filter_len <= len;
+        let blocks_at = header.len() as u64 + blocks.saturating_mul(8).saturating_add(filter_len).saturating_add(4);
+        let named = header[..8] == MAGIC && number(0) == first && number(1) == end;
+        if !named || !sizes_fit || blocks_at + blocks * BLOCK_BYTES as u64 != len {
+            return Err(damaged("its header does not describe it"));
+        }
+        let mut bytes = vec![0u8; usize::try_from(blocks_at).unwrap_or_default()];
+        file.read_at(0, &mut bytes)?;
+        let (body, crc) = bytes.split_at(bytes.len() - 4);
+        if crc32c::crc32c(body).to_le_bytes() != crc {
+            return Err(damaged("its filter does not match its checksum"));
+        }
+        let starts_end = header.len() + usize::try_from(blocks * 8).unwrap_or_default();
+        let block_starts = body[header.len()..starts_end]
+            .chunks_exact(8)
+            .map(|start| start.try_into().map(u64::from_be_bytes).unwrap_or_default())
+            .collect();
+        let filter = body[starts_end..].to_vec();
+        let id = |at: usize| header[at..at + 16].try_into().unwrap_or_default();
+        let (smallest, largest) = (id(HEADER_BYTES), id(HEADER_BYTES + 16));
+        Ok(Self { first, end, path, file, count, blocks_at, block_starts, filter, smallest, largest })
+    }
+
+    /// Where the id stands, if this run holds it.
+    pub(super) fn find(&self, id: &[u8; 16]) -> Result<Option<u64>, IdsError> {
+        if self.count == 0 || *id < self.smallest || *id > self.largest {
+            return Ok(None);
+        }
+        let (line, mut bits) = filter_places(id, self.filter.len() / FILTER_LINE_BYTES);
+        if bits.any(|bit| self.filter[line + bit / 8] & (1 << (bit % 8)) == 0) {
+            return Ok(None);
+        }
+        let wanted = prefix(id);
+        let mut block = self.block_starts.partition_point(|start| *start < wanted).saturating_sub(1);
+        while self.block_starts.get(block).is_some_and(|start| *start <= wanted) {
+            let pairs = self.read_block(block)?;
+            if let Ok(at) = pairs.binary_search_by(|(other, _)| other.cmp(id)) {
+                return Ok(pairs.get(at).map(|(_, index)| *index));
+            }
+            block += 1;
+        }
+        Ok(None)
+    }
+
+    fn read_block(&self, block: usize) -> Result<Vec<Pair>, IdsError> {
+        let mut bytes = [0u8; BLOCK_BYTES];
+        self.file.read_at(self.blocks_at + (block * BLOCK_BYTES) as u64, &mut bytes)?;
+        let (body, crc) = bytes.split_at(BLOCK_BYTES - 4);
+        if crc32c::crc32c(body).to_le_bytes() != crc {
+            return Err(IdsError::Damaged { path: self.path.clone(), reason: format!("block {block} does not match its checksum") });
+        }
+        let before = block as u64 * PAIRS_PER_BLOCK as u64;
+        let held = usize::try_from(self.count.saturating_sub(before)).unwrap_or(PAIRS_PER_BLOCK).min(PAIRS_PER_BLOCK);
+        let pair = |bytes: &[u8]| {
+            let id = bytes[..16].try_into().unwrap_or_default();
+            (id, bytes[16..].try_into().map(u64::from_le_bytes).unwrap_or_default())
+        };
+        Ok(body.chunks_exact(PAIR_BYTES).take(held).map(pair).collect())
+    }
+}
+
+fn close_block(block: &mut Vec<u8>, blocks: &mut Vec<u8>) {
+    block.resize(BLOCK_BYTES - 4, 0);
+    let crc = crc32c::crc32c(block);
+    block.extend_from_slice(&crc.to_le_bytes());
+    blocks.append(block);
+}
+
+/// The pairs of several runs in ascending order, read block by block.
+pub(super) fn merge(runs: &[Arc<Run>]) -> impl Iterator<Item = Result<Pair, IdsError>> + '_ {
+    let mut cursors: Vec<Cursor<'_>> = runs.iter().map(|run| Cursor { run, block: 0, pairs: Vec::new(), at: 0 }).collect();
+    std::iter::from_fn(move || {
+        let mut smallest: Option<(usize, Pair)> = None;
+        for (n, cursor) in cursors.iter_mut().enumerate() {
+            match cursor.peek() {
+                Err(error) => return Some(Err(error)),
+                Ok(Some(pair)) if smallest.is_none_or(|(_, least)| pair < least) => smallest = Some((n, pair)),
+                Ok(_) => {}
+            }
+        }
+        let (n, pair) = smallest?;
+        cursors[n].at += 1;
+        Some(Ok(pair))
+    })
+}
+
+struct Cursor<'a> {
+    run: &'a Run,
+    block: usize,
+    pairs: Vec<Pair>,
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn peek(&mut self) -> Result<Option<Pair>, IdsError> {
+        if self.at == self.pairs.len() {
+            if self.block == self.run.block_starts.len() {
+                return Ok(None);
+            }
+            self.pairs = self.run.read_block(self.block)?;
+            self.block += 1;
+            self.at = 0;
+        }
+        Ok(self.pairs.get(self.at).copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn id(n: u64) -> [u8; 16] {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        id[8..].copy_from_slice(&n.to_be_bytes());
+        id
+    }
+
+    fn pairs(range: std::ops::Range<u64>) -> Vec<Pair> {
+        let mut pairs: Vec<Pair> = range.map(|n| (id(n), n)).collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    #[test]
+    fn every_id_is_found_again_and_no_other_across_merge_and_reopen() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs: Vec<Arc<Run>> = (0..3)
+            .map(|n| {
+                let range = n * 1000..n * 1000 + 1000;
+                let pairs = pairs(range.clone()).into_iter().map(Ok);
+                Arc::new(Run::write(&RealDisk, folder.path(), range.start, range.end, pairs).unwrap())
+            })
+            .collect();
+        Run::write(&RealDisk, folder.path(), 0, 3000, merge(&runs)).unwrap();
+        let merged = Run::open(&RealDisk, folder.path(), 0, 3000).unwrap();
+        for n in 0..3000 {
+            assert_eq!(merged.find(&id(n)).unwrap(), Some(n));
+        }
+        for n in 3000..6000 {
+            assert_eq!(merged.find(&id(n)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn ids_with_one_prefix_across_blocks_are_all_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let same_prefix = |n: u64| {
+            let mut id = [5; 16];
+            id[8..].copy_from_slice(&n.to_be_bytes());
+            id
+        };
+        let pairs = (0..1000).map(|n| Ok((same_prefix(n), n)));
+        let run = Run::write(&RealDisk, folder.path(), 0, 1000, pairs).unwrap();
+        for n in 0..1000 {
+            assert_eq!(run.find(&same_prefix(n)).unwrap(), Some(n));
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_damage_not_an_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        Run::write(&RealDisk, folder.path(), 0, 500, pairs(0..500).into_iter().map(Ok)).unwrap();
+        let path = folder.path().join(file_name(0, 500));
+        let good = std::fs::read(&path).unwrap();
+        for at in (0..good.len()).step_by(37) {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            std::fs::write(&path, &bad).unwrap();
+            let answers = Run::open(&RealDisk, folder.path(), 0, 500)
+                .and_then(|run| (0..500).map(|n| run.find(&id(n))).collect::<Result<Vec<_>, _>>());
+            if let Ok(answers) = answers {
+                // a flip in the unused end of the last block changes nothing
+                assert!(answers.iter().zip(0..).all(|(found, n)| *found == Some(n)), "byte {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a start makes of the journal folder: which records are whole, where the tail is cut, when to refuse.
+
+use std::path::{Path, PathBuf};
+
+use crate::disk::Disk;
+
+use super::JournalError;
+use super::read::{Held, HeldSegment};
+use super::segment::{self, End, Segment};
+
+/// A torn tail that recovery cut off. None of what was cut had been acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// In which segment.
+    pub path: PathBuf,
+    /// Where the whole records ended.
+    pub offset: u64,
+    /// Bytes removed behind it (reserved space included).
+    pub bytes: u64,
+    /// The index that the next entry gets.
+    pub next_index: u64,
+}
+
+/// The journal as found.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) held: Held,
+    pub(super) next_index: u64,
+    pub(super) last_recorded: i64,
+    /// The last segment, where its next record goes, and its length.
+    pub(super) last: Option<(Segment, u64, u64)>,
+    pub(super) cut: Option<Cut>,
+}
+
+/// Reads all segments in order. Changes nothing unless everything but the tail is whole.
+pub(super) fn recover(disk: &dyn Disk, folder: &Path, needed_from: u64) -> Result<Recovered, JournalError> {
+    let segments = open_segments(disk, folder, needed_from)?;
+    let mut recovered = Recovered {
+        held: Held::default(),
+        next_index: needed_from,
+        last_recorded: i64::MIN,
+        last: None,
+        cut: None,
+    };
+    let count = segments.len();
+    for (n, segment) in segments.into_iter().enumerate() {
+        let is_last = n + 1 == count;
+        let walk = segment.walk()?;
+        let damaged = |reason: String| JournalError::Damaged { path: segment.path.clone(), offset: walk.end_offset, reason };
+        if n > 0 && segment.first_index != recovered.next_index {
+            return Err(damaged(format!(
+                "the segment before it ends at entry {}, this one begins at {}",
+                recovered.next_index, segment.first_index
+            )));
+        }
+        let len = segment.file.len()?;
+        match walk.end {
+            End::Clean => {}
+            End::Damaged(reason) => return Err(damaged(reason)),
+            End::Torn if !is_last => return Err(damaged("a record is cut short, yet a later segment exists".to_owned())),
+            End::Torn => {
+                segment.file.truncate(walk.end_offset)?;
+                segment.file.sync()?;
+                recovered.cut = Some(Cut {
+                    path: segment.path.clone(),
+                    offset: walk.end_offset,
+                    bytes: len - walk.end_offset,
+                    next_index: 0,
+                });
+            }
+        }
+        let last_record = walk.records.last().map(|place| place.header);
+        recovered.next_index =
+            last_record.map_or(segment.first_index, |header| header.first_index + u64::from(header.count));
+        recovered.last_recorded = last_record.map_or(segment.recorded_before, |header| header.recorded);
+        if is_last {
+            let len = if recovered.cut.is_some() { walk.end_offset } else { len };
+            recovered.last = Some((segment.clone(), walk.end_offset, len));
+        }
+        recovered.held.segments.push_back(HeldSegment { segment, records: walk.records });
+    }
+    if let Some(cut) = &mut recovered.cut {
+        cut.next_index = recovered.next_index;
+    }
+    Ok(recovered)
+}
+
+/// Opens the segments that matter: those from the one that holds `needed_from` on. Older ones were to be trimmed.
+fn open_segments(disk: &dyn Disk, folder: &Path, needed_from: u64) -> Result<Vec<Segment>, JournalError> {
+    let mut firsts: Vec<u64> = disk.list(folder)?.iter().filter_map(|name| segment::parse_file_name(name)).collect();
+    let mut removable = Vec::new();
+
+    // a last segment whose header was never written is the rest of a creation that a crash cut short
+    if let Some(last) = firsts.last().copied()
+        && Segment::open(disk, folder, last)?.is_none()
+    {
+        firsts.pop();
+        removable.push(last);
+    }
+    let keep = firsts.iter().rposition(|first| *first <= needed_from).unwrap_or(0);
+    removable.extend(firsts.drain(..keep));
+
+    let mut segments = Vec::new();
+    for first in firsts {
+        let Some(segment) = Segment::open(disk, folder, first)? else {
+            return Err(JournalError::Damaged {
+                path: folder.join(segment::file_name(first)),
+                offset: 0,
+                reason: "the segment header is missing, yet a later segment exists".to_owned(),
+            });
+        };
+        segments.push(segment);
+    }
+    let begins = segments.first().map(|segment| segment.first_index);
+    if begins.map_or(needed_from > 0, |begins| begins > needed_from) {
+        let reason = match begins {
+            Some(begins) => format!("entries {needed_from} to {begins} are missing: their segment is gone"),
+            None => format!("the log has {needed_from} entries, but the journal is gone"),
+        };
+        return Err(JournalError::Damaged { path: folder.to_owned(), offset: 0, reason });
+    }
+    for first in removable {
+        disk.remove(&folder.join(segment::file_name(first)))?;
+    }
+    Ok(segments)
+}

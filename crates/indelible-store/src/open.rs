@@ -1,0 +1,416 @@
+//! Opening a data folder and the logs in it: which parts must be there together, and in which order they are trusted.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
+use indelible_event::env::{Clock, Randomness};
+use indelible_event::id::EventId;
+use indelible_event::view::EventView;
+use indelible_tlog::checkpoint::{Checkpoint, Origin};
+use indelible_tlog::hash::EMPTY_ROOT;
+use indelible_tlog::note::VerifierKey;
+use indelible_tlog::tree::TreeSize;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::commit::Committer;
+use crate::disk::{Disk, DiskError, RealDisk, read_optional, replace_file};
+use crate::ids::{IdRuns, Ids, IdsError, WINDOW_DEFAULT};
+use crate::journal::{Cut, Journal, JournalError, JournalReader, JournalSettings};
+use crate::log::key::{LogKey, write_vkey};
+use crate::log::{LogError, Sealer, SignedCheckpoint, load};
+use crate::name::LogName;
+use crate::read::{BundleReader, LogReader, Published};
+use crate::storage::{CHECKPOINT_PATH, FolderStorage, LogStorage};
+
+/// What an operator sets for a log.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// Its short name.
+    pub name: LogName,
+    /// Its origin: the name in its checkpoints. Never changes.
+    pub origin: Origin,
+    /// How often new entries get a checkpoint.
+    pub checkpoint_interval: Duration,
+    /// Segment size and reserve of the journal.
+    pub journal: JournalSettings,
+    /// How many ids are remembered, in entries.
+    pub ids_window: u64,
+}
+
+impl LogSettings {
+    /// Default settings for a log.
+    #[must_use]
+    pub fn new(name: LogName, origin: Origin) -> Self {
+        Self {
+            name,
+            origin,
+            checkpoint_interval: Duration::from_millis(500),
+            journal: JournalSettings::default(),
+            ids_window: WINDOW_DEFAULT,
+        }
+    }
+}
+
+/// Why a data folder or log could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The disk refused.
+    #[error("the data folder could not be used")]
+    Disk(#[from] DiskError),
+    /// Another process has the folder.
+    #[error("{} is in use by another process; stop that server first", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Parts of the log are there and others are not.
+    #[error(
+        "log `{log}`: {there} is there but {missing} is not; a log is its key, its journal and its tiles together. restore \
+         the missing part, or move the rest away to begin a new log"
+    )]
+    Incomplete {
+        /// Which log.
+        log: String,
+        /// What was found.
+        there: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// The journal cannot be used.
+    #[error("log `{log}` cannot be opened")]
+    Journal {
+        /// Which log.
+        log: String,
+        /// Why.
+        #[source]
+        source: JournalError,
+    },
+    /// The stored log cannot be used.
+    #[error("log `{log}` cannot be opened")]
+    Log {
+        /// Which log.
+        log: String,
+        /// Why.
+        #[source]
+        source: LogError,
+    },
+    /// The id index cannot be used.
+    #[error("log `{log}` cannot be opened")]
+    Ids {
+        /// Which log.
+        log: String,
+        /// Why.
+        #[source]
+        source: IdsError,
+    },
+    /// The journal ends before what was signed.
+    #[error(
+        "log `{log}`: the journal ends at entry {journal}, but a checkpoint of size {signed} was signed: the journal folder was \
+         put back to an older state. restore the newer one; continuing would sign a second history"
+    )]
+    JournalBehind {
+        /// Which log.
+        log: String,
+        /// Where the journal ends.
+        journal: u64,
+        /// What was signed.
+        signed: u64,
+    },
+    /// No randomness for a new key.
+    #[error("no key can be made for log `{log}`: the operating system gave no random bytes")]
+    NoRandomness {
+        /// Which log.
+        log: String,
+    },
+}
+
+/// The folder that holds everything, locked for this process.
+#[derive(Debug)]
+pub struct DataFolder {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Creates the folder (0700) if need be and locks it.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] when another process has it.
+    pub fn open(root: &Path) -> Result<Self, OpenError> {
+        let disk = RealDisk;
+        disk.create_dir_all(root)?;
+        for folder in ["keys", "journal", "logs", "index"] {
+            disk.create_dir_all(&root.join(folder))?;
+        }
+        let failed = |source| DiskError { call: "lock", path: root.to_owned(), source };
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join("lock"))
+            .map_err(failed)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: root.to_owned() }),
+            Err(errno) => Err(failed(errno.into()).into()),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Where the parts of one log are.
+#[derive(Clone, Debug)]
+struct Places {
+    key: PathBuf,
+    journal: PathBuf,
+    ids: PathBuf,
+    memory: PathBuf,
+    log: PathBuf,
+}
+
+impl Places {
+    fn new(root: &Path, name: &LogName) -> Self {
+        let journal = root.join("journal").join(name.as_str());
+        Self {
+            key: root.join("keys").join(format!("{name}.key")),
+            ids: journal.join("ids"),
+            memory: journal.join("signed-checkpoint"),
+            journal,
+            log: root.join("logs").join(name.as_str()),
+        }
+    }
+}
+
+/// The parts of an opened log, before threads run them.
+#[derive(Debug)]
+pub struct OpenedParts {
+    /// Records.
+    pub committer: Committer,
+    /// Seals.
+    pub sealer: Sealer,
+    /// Moves ids into runs.
+    pub id_runs: IdRuns,
+    /// Where runs begin when there is none yet.
+    pub ids_begin: u64,
+    /// Reads the journal.
+    pub journal: JournalReader,
+    /// Reads everything acknowledged.
+    pub reader: LogReader,
+    /// The published checkpoint, shared with readers; whoever seals keeps it up to date.
+    pub published: Published,
+    /// The log's resources.
+    pub storage: Arc<dyn LogStorage>,
+    /// The log's key.
+    pub key: Arc<LogKey>,
+    /// What the start found.
+    pub opened: Opened,
+}
+
+/// What a start found, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The log was made by this start.
+    pub created: bool,
+    /// Entries found in the journal and bundles.
+    pub size: u64,
+    /// Entries that the published checkpoint covers.
+    pub published: u64,
+    /// A torn tail that was cut off.
+    pub cut: Option<Cut>,
+}
+
+/// Opens, or makes, one log below `root` on any disk. The order: key, stored log, journal, ids.
+///
+/// # Errors
+/// [`OpenError`]; nothing was changed, but for what a crash had left half done.
+pub fn open_parts(
+    disk: &Arc<dyn Disk>,
+    root: &Path,
+    settings: &LogSettings,
+    clock: Arc<dyn Clock>,
+    randomness: &dyn Randomness,
+) -> Result<OpenedParts, OpenError> {
+    let log = settings.name.to_string();
+    let places = Places::new(root, &settings.name);
+    let in_log = |source| OpenError::Log { log: log.clone(), source };
+    let in_journal = |source| OpenError::Journal { log: log.clone(), source };
+    let in_ids = |source| OpenError::Ids { log: log.clone(), source };
+    let (key, created) = open_key(disk.as_ref(), &places, settings, randomness)?;
+    let key = Arc::new(key);
+
+    let storage = FolderStorage::open(Arc::clone(disk), places.log.clone()).map_err(|error| in_log(error.into()))?;
+    let storage: Arc<dyn LogStorage> = Arc::new(storage);
+    let loaded = load(Arc::clone(disk), Arc::clone(&storage), Arc::clone(&key), &places.memory).map_err(in_log)?;
+    let published: Published = Arc::new(RwLock::new(loaded.published().cloned()));
+    let bundles = BundleReader::new(Arc::clone(&storage), Arc::clone(&published));
+
+    let id_runs = IdRuns::open(Arc::clone(disk), places.ids.clone(), settings.ids_window).map_err(in_ids)?;
+    if id_runs.end().is_none() && loaded.size() > 0 {
+        rebuild_ids(&id_runs, &bundles, loaded.size(), settings.ids_window, &log)?;
+    }
+    let ids_begin = id_runs.end().unwrap_or(0);
+    let needed_from = loaded.size().min(ids_begin);
+    let (journal, cut) =
+        Journal::open(Arc::clone(disk), places.journal.clone(), settings.journal, needed_from).map_err(in_journal)?;
+    if journal.next_index() < loaded.size() {
+        return Err(OpenError::JournalBehind { log, journal: journal.next_index(), signed: loaded.size() });
+    }
+    let opened = Opened { created, size: journal.next_index(), published: loaded.size(), cut };
+    let journal_reader = journal.reader();
+    let ids = Ids::load(id_runs.clone(), &journal_reader, ids_begin).map_err(in_ids)?;
+    let reader = LogReader::new(journal_reader.clone(), bundles);
+    let committer = Committer::new(&log, journal, ids, Arc::new(reader.clone()), clock);
+    let sealer = loaded.into_sealer(journal_reader.clone());
+    Ok(OpenedParts {
+        committer,
+        sealer,
+        id_runs,
+        ids_begin,
+        journal: journal_reader,
+        reader,
+        published,
+        storage,
+        key,
+        opened,
+    })
+}
+
+/// The key, if the log is there; a new one, if nothing of it is.
+fn open_key(
+    disk: &dyn Disk,
+    places: &Places,
+    settings: &LogSettings,
+    randomness: &dyn Randomness,
+) -> Result<(LogKey, bool), OpenError> {
+    let log = settings.name.to_string();
+    let in_log = |source| OpenError::Log { log: log.clone(), source };
+    let incomplete = |there: &Path, missing: &Path| OpenError::Incomplete {
+        log: log.clone(),
+        there: there.display().to_string(),
+        missing: missing.display().to_string(),
+    };
+    match LogKey::load(disk, &places.key, &settings.origin) {
+        Ok(key) => {
+            if read_optional(disk, &places.memory)?.is_none() {
+                return Err(incomplete(&places.key, &places.memory));
+            }
+            Ok((key, false))
+        }
+        Err(LogError::Disk(error)) if error.is_not_found() => {
+            let entries = disk.list(&places.journal)?.iter().any(|name| name.ends_with(".journal"));
+            let there = if entries { Some(&places.journal) } else { None };
+            let tiles = disk.list(&places.log)?.iter().any(|name| name == CHECKPOINT_PATH || name == "tile");
+            if let Some(there) = there.or(tiles.then_some(&places.log)) {
+                return Err(incomplete(there, &places.key));
+            }
+            Ok((create_key(disk, places, settings, randomness)?, true))
+        }
+        Err(error) => Err(in_log(error)),
+    }
+}
+
+/// Makes a log's key. The signed empty checkpoint is remembered before the key is written, and the key comes last: so a key
+/// without a memory means that somebody removed the log, and a crash in here leaves nothing that the next start minds.
+fn create_key(
+    disk: &dyn Disk,
+    places: &Places,
+    settings: &LogSettings,
+    randomness: &dyn Randomness,
+) -> Result<LogKey, OpenError> {
+    let log = settings.name.to_string();
+    let in_log = |source| OpenError::Log { log: log.clone(), source };
+    let mut seed = [0u8; 32];
+    randomness.fill(&mut seed).map_err(|_| OpenError::NoRandomness { log: log.clone() })?;
+    for folder in [places.key.parent(), Some(places.log.as_path()), Some(places.journal.as_path())].into_iter().flatten() {
+        disk.create_dir_all(folder)?;
+        if let Some(parent) = folder.parent() {
+            disk.sync_dir(parent)?;
+        }
+    }
+    let key = LogKey::from_seed(&settings.origin, &seed).map_err(in_log)?;
+    write_vkey(disk, &places.log.join("log.vkey"), key.verifier()).map_err(in_log)?;
+    let empty = Checkpoint { origin: settings.origin.clone(), size: TreeSize(0), root: EMPTY_ROOT };
+    let note = key.sign_checkpoint(&empty).map_err(in_log)?;
+    replace_file(disk, &places.memory, note.as_bytes())?;
+    LogKey::write(disk, &places.key, &settings.origin, &seed).map_err(in_log)?;
+    Ok(key)
+}
+
+/// Reads the ids of the newest entries back from bundles when the id index was removed.
+fn rebuild_ids(
+    runs: &IdRuns,
+    bundles: &BundleReader,
+    size: u64,
+    window: u64,
+    log: &str,
+) -> Result<(), OpenError> {
+    let mut at = size.saturating_sub(window);
+    while at < size {
+        let first = at;
+        let mut pairs = Vec::new();
+        while at < size && (pairs.len() as u64) < crate::ids::RUN_IDS {
+            let entries = bundles.read(EntryIndex(at), 4096, 4 * 1024 * 1024).map_err(|error| OpenError::Log {
+                log: log.to_owned(),
+                source: LogError::Diverged { origin: log.to_owned(), what: error.to_string() },
+            })?;
+            for (index, entry) in entries.iter() {
+                let id = EventView::parse(entry).ok().and_then(|view| EventId::parse(view.id.as_bytes()));
+                pairs.extend(id.map(|id| (id.0, index.0)));
+            }
+            at = entries.next_index().0;
+        }
+        runs.add(first, at, pairs).map_err(|source| OpenError::Ids { log: log.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+/// Reads the published part of a log folder, without a server and without its key: for offline search and export.
+#[derive(Debug)]
+pub struct FolderReader {
+    bundles: BundleReader,
+    /// The verifier key found beside the log. It proves nothing by itself.
+    pub vkey: VerifierKey,
+    /// The published checkpoint.
+    pub checkpoint: SignedCheckpoint,
+}
+
+impl FolderReader {
+    /// Opens `logs/<log>`. Only reads.
+    ///
+    /// # Errors
+    /// When there is no checkpoint, or it is not signed by the key beside it.
+    pub fn open(folder: &Path) -> Result<Self, LogError> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let vkey = disk.read(&folder.join("log.vkey"))?;
+        let unusable = |what: &str, error: &dyn std::fmt::Display| {
+            LogError::Key(format!("{what} in {} cannot be used: {error}", folder.display()))
+        };
+        let vkey = VerifierKey::parse(String::from_utf8_lossy(&vkey).trim_end()).map_err(|error| unusable("log.vkey", &error))?;
+        let note = disk.read(&folder.join(CHECKPOINT_PATH))?;
+        let opened = Checkpoint::open(&note, &vkey).map_err(|error| unusable("the checkpoint", &error))?;
+        let note = String::from_utf8(note).map_err(|error| unusable("the checkpoint", &error))?;
+        let checkpoint = SignedCheckpoint { size: opened.size.0, root: opened.root, note: note.into() };
+        let storage = FolderStorage::open(disk, folder.to_owned()).map_err(LogError::from)?;
+        let published = Arc::new(RwLock::new(Some(checkpoint.clone())));
+        Ok(Self { bundles: BundleReader::new(Arc::new(storage), published), vkey, checkpoint })
+    }
+}
+
+impl EntryReader for FolderReader {
+    fn size(&self) -> u64 {
+        self.bundles.size()
+    }
+
+    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
+        self.bundles.read(first, max_entries, max_bytes)
+    }
+}
+

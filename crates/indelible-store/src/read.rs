@@ -1,0 +1,118 @@
+//! The way out of a log: acknowledged entries in order, from the journal while it has them, from bundles otherwise.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
+use indelible_tlog::bundle;
+use indelible_tlog::tile::{BundleId, TILE_WIDTH};
+use indelible_tlog::tree::TreeSize;
+
+use crate::journal::{JournalError, JournalReader};
+use crate::log::{SignedCheckpoint, TileReader};
+use crate::storage::LogStorage;
+
+/// The published checkpoint as every reader sees it.
+pub type Published = Arc<RwLock<Option<SignedCheckpoint>>>;
+
+/// Reads bundles of the published tree.
+#[derive(Clone, Debug)]
+pub struct BundleReader {
+    storage: Arc<dyn LogStorage>,
+    published: Published,
+}
+
+impl BundleReader {
+    /// Reads from `storage` up to what `published` says at each call.
+    #[must_use]
+    pub fn new(storage: Arc<dyn LogStorage>, published: Published) -> Self {
+        Self { storage, published }
+    }
+
+    fn published_size(&self) -> u64 {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |published| published.size)
+    }
+}
+
+impl EntryReader for BundleReader {
+    fn size(&self) -> u64 {
+        self.published_size()
+    }
+
+    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
+        let size = self.published_size();
+        if first.0 > size {
+            return Err(ReadError::Beyond { index: first, size });
+        }
+        let tiles = TileReader::new(Arc::clone(&self.storage), TreeSize(size));
+        let mut found = Entries::starting_at(first);
+        while found.next_index().0 < size && found.len() < max_entries {
+            let at = found.next_index();
+            let damaged = |reason: String| ReadError::Damaged { index: at, reason };
+            let Some(id) = BundleId::at(at.0 / u64::from(TILE_WIDTH), TreeSize(size)) else { break };
+            let bytes = tiles.bundle(id).map_err(|error| damaged(error.to_string()))?;
+            let bytes = bytes.ok_or_else(|| damaged(format!("{} is missing or cut short", id.path())))?;
+            for (entry, index) in bundle::entries(&bytes).zip(id.first_entry()..) {
+                let entry = entry.map_err(|error| damaged(format!("{}: {error}", id.path())))?;
+                if index < at.0 {
+                    continue;
+                }
+                if found.len() >= max_entries || (!found.is_empty() && found.byte_len() + entry.len() > max_bytes) {
+                    return Ok(found);
+                }
+                found.push(entry);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads everything acknowledged: the journal's entries, and older ones from bundles.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    journal: JournalReader,
+    bundles: BundleReader,
+}
+
+impl LogReader {
+    /// Joins the two.
+    #[must_use]
+    pub fn new(journal: JournalReader, bundles: BundleReader) -> Self {
+        Self { journal, bundles }
+    }
+
+    fn read_journal(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, JournalError> {
+        let (_, next) = self.journal.bounds();
+        let to = next.min(first.0.saturating_add(max_entries as u64));
+        let mut found = Entries::starting_at(first);
+        self.journal.read(first.0, to, |entry| {
+            if !found.is_empty() && found.byte_len() + entry.entry.len() > max_bytes {
+                return false;
+            }
+            found.push(entry.entry);
+            true
+        })?;
+        Ok(found)
+    }
+}
+
+impl EntryReader for LogReader {
+    fn size(&self) -> u64 {
+        self.journal.bounds().1
+    }
+
+    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
+        let (journal_first, size) = self.journal.bounds();
+        if first.0 > size {
+            return Err(ReadError::Beyond { index: first, size });
+        }
+        if first.0 >= journal_first {
+            match self.read_journal(first, max_entries, max_bytes) {
+                Ok(found) => return Ok(found),
+                // trimmed since we looked: by then it is published
+                Err(JournalError::NotHere { .. }) => {}
+                Err(error) => return Err(ReadError::Damaged { index: first, reason: error.to_string() }),
+            }
+        }
+        self.bundles.read(first, max_entries, max_bytes)
+    }
+}

@@ -1,0 +1,3 @@
+//! The store from outside: contracts of its seams, a running log, and every fault the simulated disk knows.
+
+mod running;
