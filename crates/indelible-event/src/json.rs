@@ -7,45 +7,23 @@
 //! Never: recursion deeper than the limit, an allocation per field, a guess.
 
 mod error;
+mod item;
 mod reader;
 mod text;
+mod value;
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 pub use error::{JsonError, JsonErrorKind};
-pub(crate) use text::{fingerprint, utf16_order, write_text};
+pub(crate) use item::Kind;
+pub use item::{Document, Item, Text};
+pub(crate) use text::{fingerprint, plain_run, utf16_order, write_text};
+pub use value::Value;
 
+use item::Node;
 use reader::{After, Reader};
 
 use crate::limits::DOCUMENT_BYTES_MAX;
-
-/// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Null,
-    True,
-    False,
-    Integer,
-    /// A string without escapes: its bytes are those between the quotes.
-    Given,
-    /// A string with escapes: its value lies in `Tape::unescaped`.
-    Unescaped,
-    List,
-    Object,
-}
-
-/// One value of a document; a container is followed by what it holds.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// Integer: the value. Unescaped string: start and length in `unescaped`. Container: items and the node after it.
-    data: u64,
-    /// First byte in the input.
-    at: u32,
-    /// The byte after the last.
-    end: u32,
-    kind: Kind,
-}
 
 /// A key of an object that is still open, for the search for duplicates.
 #[derive(Clone, Copy, Debug)]
@@ -60,14 +38,6 @@ pub struct Tape {
     nodes: Vec<Node>,
     unescaped: String,
     open_keys: Vec<OpenKey>,
-}
-
-/// A document that was read: the text it borrows (`'a`) and the tape that holds its shape (`'t`).
-#[derive(Clone, Copy, Debug)]
-pub struct Document<'a, 't> {
-    text: &'a str,
-    nodes: &'t [Node],
-    unescaped: &'t str,
 }
 
 impl Tape {
@@ -105,7 +75,7 @@ impl Tape {
         self.unescaped.clear();
         self.open_keys.clear();
         let end = Reader::new(text, after, self).document(extent)?;
-        Ok((Document { text, nodes: &self.nodes, unescaped: &self.unescaped }, end))
+        Ok((Document::new(text, &self.nodes, &self.unescaped), end))
     }
 
     /// Gives memory back after an unusually large document.
@@ -175,308 +145,6 @@ pub(crate) fn with_tape<T>(use_tape: impl FnOnce(&mut Tape) -> T) -> T {
         // A caller inside a caller: rare, and served with a tape of its own.
         Err(_) => use_tape(&mut Tape::default()),
     })
-}
-
-impl<'a, 't> Document<'a, 't> {
-    /// The outermost value.
-    #[must_use]
-    pub fn root(&'t self) -> Item<'a, 't> {
-        Item { document: self, index: 0 }
-    }
-}
-
-/// One value in a document.
-#[derive(Clone, Copy, Debug)]
-pub struct Item<'a, 't> {
-    document: &'t Document<'a, 't>,
-    index: usize,
-}
-
-/// The text of a string: as it stands in the input, or with its escapes resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Text<'a, 't> {
-    /// A part of the input.
-    Given(&'a str),
-    /// Held by the tape.
-    Unescaped(&'t str),
-}
-
-impl<'a, 't> Text<'a, 't> {
-    /// The characters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Text::Given(text) | Text::Unescaped(text) => text,
-        }
-    }
-
-    /// The characters, owned only when they had escapes.
-    #[must_use]
-    pub fn into_cow(self) -> Cow<'a, str> {
-        match self {
-            Text::Given(text) => Cow::Borrowed(text),
-            Text::Unescaped(text) => Cow::Owned(text.to_owned()),
-        }
-    }
-}
-
-impl<'a, 't> Item<'a, 't> {
-    #[inline]
-    fn node(&self) -> Node {
-        self.document.nodes[self.index]
-    }
-
-    #[inline]
-    pub(crate) fn kind(&self) -> Kind {
-        self.node().kind
-    }
-
-    /// Its place on the tape; only the root has place 0.
-    pub(crate) fn place(&self) -> u32 {
-        reader::narrow(self.index)
-    }
-
-    /// Another value of the same document.
-    #[inline]
-    pub(crate) fn placed(&self, place: u32) -> Item<'a, 't> {
-        Item { document: self.document, index: place as usize }
-    }
-
-    /// The key of a member's value: the value stands right behind it.
-    #[inline]
-    pub(crate) fn key(&self) -> Item<'a, 't> {
-        Item { document: self.document, index: self.index.saturating_sub(1) }
-    }
-
-    /// Its first byte in the input, from 0.
-    #[must_use]
-    #[inline]
-    pub fn at(&self) -> usize {
-        self.node().at as usize
-    }
-
-    /// The byte after its last.
-    #[must_use]
-    #[inline]
-    pub fn end(&self) -> usize {
-        self.node().end as usize
-    }
-
-    /// Its bytes as they stand in the input; a string with its quotes.
-    #[inline]
-    pub(crate) fn token(&self) -> &'a [u8] {
-        let node = self.node();
-        &self.document.text.as_bytes()[node.at as usize..node.end as usize]
-    }
-
-    /// The bytes of the input.
-    pub(crate) fn input(&self) -> &'a [u8] {
-        self.document.text.as_bytes()
-    }
-
-    /// What it is, in words for a person.
-    #[must_use]
-    pub fn kind_name(&self) -> &'static str {
-        match self.kind() {
-            Kind::Null => "null",
-            Kind::True | Kind::False => "a boolean",
-            Kind::Integer => "an integer",
-            Kind::Given | Kind::Unescaped => "a string",
-            Kind::List => "a list",
-            Kind::Object => "an object",
-        }
-    }
-
-    /// The text, if it is a string.
-    #[must_use]
-    pub fn text(&self) -> Option<Text<'a, 't>> {
-        let node = self.node();
-        match node.kind {
-            Kind::Given => Some(Text::Given(
-                self.document.text.get(node.at as usize + 1..node.end as usize - 1).unwrap_or_default(),
-            )),
-            Kind::Unescaped => {
-                let (start, length) = halves(node.data);
-                Some(Text::Unescaped(self.document.unescaped.get(start..start + length).unwrap_or_default()))
-            }
-            _ => None,
-        }
-    }
-
-    /// The bytes of the text, if it is a string.
-    #[inline]
-    pub(crate) fn text_bytes(&self) -> Option<&'t [u8]> {
-        let node = self.node();
-        match node.kind {
-            Kind::Given => Some(&self.document.text.as_bytes()[node.at as usize + 1..node.end as usize - 1]),
-            Kind::Unescaped => {
-                let (start, length) = halves(node.data);
-                Some(&self.document.unescaped.as_bytes()[start..start + length])
-            }
-            _ => None,
-        }
-    }
-
-    /// The value, if it is an integer.
-    #[must_use]
-    pub fn integer(&self) -> Option<i64> {
-        let node = self.node();
-        (node.kind == Kind::Integer).then(|| node.data.cast_signed())
-    }
-
-    /// The value, if it is a boolean.
-    #[must_use]
-    pub fn boolean(&self) -> Option<bool> {
-        match self.kind() {
-            Kind::True => Some(true),
-            Kind::False => Some(false),
-            _ => None,
-        }
-    }
-
-    /// How many items or members it has; none when it is no list and no object.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        let node = self.node();
-        if matches!(node.kind, Kind::List | Kind::Object) { halves(node.data).0 } else { 0 }
-    }
-
-    /// The items of a list; none when it is no list.
-    pub fn items(&self) -> impl Iterator<Item = Item<'a, 't>> + use<'a, 't> {
-        let count = if self.kind() == Kind::List { self.count() } else { 0 };
-        let document = self.document;
-        let mut index = self.index + 1;
-        (0..count).map(move |_| {
-            let item = Item { document, index };
-            index = item.after();
-            item
-        })
-    }
-
-    /// The members of an object, key and value, in the order of the input; none when it is no object.
-    #[inline]
-    pub fn members(&self) -> impl Iterator<Item = (Item<'a, 't>, Item<'a, 't>)> + use<'a, 't> {
-        let count = if self.kind() == Kind::Object { self.count() } else { 0 };
-        let document = self.document;
-        let mut index = self.index + 1;
-        (0..count).map(move |_| {
-            let key = Item { document, index };
-            let value = Item { document, index: index + 1 };
-            index = value.after();
-            (key, value)
-        })
-    }
-
-    /// The node after this value and all it holds.
-    #[inline]
-    fn after(&self) -> usize {
-        let node = self.node();
-        if matches!(node.kind, Kind::List | Kind::Object) { halves(node.data).1 } else { self.index + 1 }
-    }
-
-    /// The whole value as a tree of its own, for the few places where a shape is not known.
-    #[must_use]
-    pub fn to_value(&self) -> Value<'a> {
-        match self.kind() {
-            Kind::Null => Value::Null,
-            Kind::True => Value::Boolean(true),
-            Kind::False => Value::Boolean(false),
-            Kind::Integer => Value::Integer(self.node().data.cast_signed()),
-            Kind::Given | Kind::Unescaped => Value::Text(self.cow().unwrap_or_default()),
-            Kind::List => Value::List(self.items().map(|item| item.to_value()).collect()),
-            Kind::Object => Value::Object(
-                self.members().map(|(key, value)| (key.cow().unwrap_or_default(), value.to_value())).collect(),
-            ),
-        }
-    }
-
-    /// The text, borrowed from the input where it can be.
-    pub(crate) fn cow(&self) -> Option<Cow<'a, str>> {
-        self.text().map(Text::into_cow)
-    }
-}
-
-/// Two numbers of 32 bits kept in one of 64.
-fn halves(data: u64) -> (usize, usize) {
-    ((data >> 32) as usize, (data & 0xffff_ffff) as usize)
-}
-
-/// A JSON value of any shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Boolean(bool),
-    /// An integer within ±(2^53 - 1).
-    Integer(i64),
-    /// A string, escapes resolved.
-    Text(Cow<'a, str>),
-    /// A list.
-    List(Vec<Value<'a>>),
-    /// An object, in the order of the input.
-    Object(Vec<(Cow<'a, str>, Value<'a>)>),
-}
-
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(text: &'a str) -> Self {
-        Value::Text(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Value<'_> {
-    fn from(text: String) -> Self {
-        Value::Text(Cow::Owned(text))
-    }
-}
-
-impl From<i64> for Value<'_> {
-    fn from(value: i64) -> Self {
-        Value::Integer(value)
-    }
-}
-
-impl From<bool> for Value<'_> {
-    fn from(value: bool) -> Self {
-        Value::Boolean(value)
-    }
-}
-
-impl Value<'_> {
-    /// Appends the canonical form (RFC 8785): keys sorted by UTF-16 code units, least escapes, no blanks.
-    pub fn write_canonical(&self, out: &mut Vec<u8>) {
-        match self {
-            Value::Null => out.extend_from_slice(b"null"),
-            Value::Boolean(true) => out.extend_from_slice(b"true"),
-            Value::Boolean(false) => out.extend_from_slice(b"false"),
-            Value::Integer(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Value::Text(text) => write_text(text.as_bytes(), out),
-            Value::List(items) => {
-                out.push(b'[');
-                for (n, item) in items.iter().enumerate() {
-                    if n > 0 {
-                        out.push(b',');
-                    }
-                    item.write_canonical(out);
-                }
-                out.push(b']');
-            }
-            Value::Object(members) => {
-                let mut sorted: Vec<_> = members.iter().collect();
-                sorted.sort_by(|(a, _), (b, _)| utf16_order(a.as_bytes(), b.as_bytes()));
-                out.push(b'{');
-                for (n, (key, value)) in sorted.into_iter().enumerate() {
-                    if n > 0 {
-                        out.push(b',');
-                    }
-                    write_text(key.as_bytes(), out);
-                    out.push(b':');
-                    value.write_canonical(out);
-                }
-                out.push(b'}');
-            }
-        }
-    }
 }
 
 #[cfg(test)]

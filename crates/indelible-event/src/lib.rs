@@ -16,6 +16,7 @@ pub mod words;
 pub mod fault;
 pub mod json;
 mod nearest;
+pub mod schema;
 mod shape;
 
 pub mod batch;

@@ -4,7 +4,11 @@
 //! expected, are passed over. A committed text (`{"commitment": …}`) reads as absent. Never: judges an entry; what is stored
 //! was judged when it came in.
 
+mod brief;
+
 use std::borrow::Cow;
+
+pub use brief::EntryBrief;
 
 use crate::id::EventId;
 use crate::json::{Item, JsonError, JsonErrorKind, Kind, Value, with_tape};

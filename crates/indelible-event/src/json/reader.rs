@@ -1,7 +1,8 @@
 //! The grammar: one pass over the input that fills the tape. On the first fault it stops and says where.
 
+use super::item::{Node, halves};
 use super::text::{fingerprint, fingerprint_at, plain_run};
-use super::{Extent, JsonError, JsonErrorKind, Kind, Node, OpenKey, Tape};
+use super::{Extent, JsonError, JsonErrorKind, Kind, OpenKey, Tape};
 use crate::limits::{DOCUMENT_BYTES_MAX, INTEGER_MAX, JSON_DEPTH_MAX};
 
 /// What lies behind the end of the text, which decides what running into the end means.
@@ -397,7 +398,7 @@ impl<'a, 't> Reader<'a, 't> {
         if node.kind == Kind::Given {
             &self.bytes[node.at as usize + 1..node.end as usize - 1]
         } else {
-            let (start, length) = super::halves(node.data);
+            let (start, length) = halves(node.data);
             &self.tape.unescaped.as_bytes()[start..start + length]
         }
     }

@@ -171,7 +171,7 @@ fn keys_of_bad_form_are_refused() {
     let mut weak = [0; 32];
     weak[0] = 1;
     let name = KeyName::new("log.example/a").unwrap();
-    assert_eq!(VerifierKey::new(name.clone(), KeyKind::Ed25519, &weak), Err(KeyError::Bytes));
+    assert_eq!(VerifierKey::new(name, KeyKind::Ed25519, &weak), Err(KeyError::Bytes));
     // The key of the signed-note specification's own text, and the refusal of a type that we do not know.
     let spec = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
     assert_eq!(VerifierKey::parse(spec).map(|key| key.to_vkey()).as_deref(), Ok(spec));
@@ -294,16 +294,16 @@ proptest! {
         text in "(c2sp.org/tlog-proof@v1\n|indelible.receipt/1\norigin a\n|)(index 1\n|first 1\n|[ -~\u{2014}\u{85}]{0,8}\n){0,3}(\n|[A-Za-z0-9+/]{43}=\n){0,3}(\u{2014} a [A-Za-z0-9+/]{8}\n){0,3}",
     ) {
         if let Ok(note) = Note::parse(&text) {
-            prop_assert_eq!(note.to_text(), text.clone());
+            prop_assert_eq!(note.to_text(), text.as_str());
         }
         if let Ok(checkpoint) = Checkpoint::parse(&text) {
-            prop_assert_eq!(checkpoint.to_text(), text.clone());
+            prop_assert_eq!(checkpoint.to_text(), text.as_str());
         }
         if let Ok(receipt) = Receipt::parse(&text) {
-            prop_assert_eq!(receipt.to_text(), text.clone());
+            prop_assert_eq!(receipt.to_text(), text.as_str());
         }
         if let Ok(proof) = TlogProof::parse(&text) {
-            prop_assert_eq!(proof.to_text(), text.clone());
+            prop_assert_eq!(proof.to_text(), text.as_str());
         }
         if let Ok(key) = VerifierKey::parse(&text) {
             prop_assert_eq!(key.to_vkey(), text.trim_end());
