@@ -7,8 +7,9 @@ use std::time::Instant;
 use indelible_event::batch::EventBatch;
 use indelible_event::body::{BodyFormat, read_body};
 use indelible_event::id::EventId;
+use indelible_event::json::Tape;
 use indelible_event::prepare::{Defaults, prepare};
-use indelible_event::view::EventView;
+use indelible_event::view::{EntryBrief, EventView};
 
 /// As a client library writes it: compact, fields in an order of its own.
 const COMPACT: &str = r#"{"time":"2026-11-23T10:15:30.123456789+01:00[Europe/Berlin]","actor":{"id":"ana@example.com","type":"human","name":"Ana Müller","roles":["analyst"],"session":"s-81f2","ip":"192.0.2.17"},"action":"read","operation":"SELECT","resources":[{"type":"table","id":"warehouse.customers","labels":["pii"],"fields":["name","email"],"count":120}],"outcome":{"result":"allowed","policy":"analysts-read"},"duration_ns":1834000,"purpose":"support case 4711","trace":{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"},"attributes":{"region":"eu-central-1","cached":false}}"#;
@@ -60,8 +61,20 @@ fn report(name: &str, event: &[u8]) {
             black_box(EventView::parse(black_box(&entry)).is_ok());
         }
     });
+    let brief = best(|| {
+        for _ in 0..BLOCK {
+            black_box(EntryBrief::parse(black_box(&entry)).is_ok());
+        }
+    });
+    let mut tape = Tape::default();
+    let json = best(|| {
+        for _ in 0..BLOCK {
+            black_box(tape.read(black_box(&entry)).is_ok());
+        }
+    });
     println!(
-        "{name:<11} {:>4} bytes, entry {:>4}: prepare {single:>5} ns, ndjson {lines:>5} ns, array {arrays:>5} ns, view {view:>5} ns",
+        "{name:<11} {:>4} bytes, entry {:>4}: prepare {single} ns, ndjson {lines} ns, array {arrays} ns; \
+         view {view} ns, brief {brief} ns, json alone {json} ns",
         event.len(),
         entry.len(),
     );

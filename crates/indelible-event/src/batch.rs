@@ -126,3 +126,44 @@ pub fn same_content(a: &[u8], a_recorded_at: usize, b: &[u8]) -> bool {
     let slot = a_recorded_at..a_recorded_at + RECORDED_BYTES;
     a.len() == b.len() && slot.end <= a.len() && a[..slot.start] == b[..slot.start] && a[slot.end..] == b[slot.end..]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: EventId = EventId([1; 16]);
+
+    fn entry(out: &mut Vec<u8>, before: usize, after: usize) -> usize {
+        out.resize(out.len() + before, b'a');
+        let recorded_at = out.len();
+        out.resize(out.len() + RECORDED_BYTES + after, b'z');
+        recorded_at
+    }
+
+    #[test]
+    fn an_entry_fits_up_to_the_limit_and_a_refused_one_leaves_no_trace() {
+        let mut batch = EventBatch::new();
+        batch.push(ID, |out| entry(out, 3, 4)).unwrap();
+        batch.push(ID, |out| entry(out, 0, ENTRY_BYTES_MAX - RECORDED_BYTES)).unwrap();
+        let before = batch.clone();
+        let too_long = batch.push(ID, |out| entry(out, 0, ENTRY_BYTES_MAX - RECORDED_BYTES + 1)).unwrap_err();
+        assert_eq!(too_long.bytes, ENTRY_BYTES_MAX + 1);
+        assert!(batch.push(ID, |out| entry(out, 0, 0) + 1).is_err(), "half a slot");
+        assert_eq!(batch, before);
+        assert_eq!((batch.len(), batch.byte_len()), (2, 37 + ENTRY_BYTES_MAX));
+    }
+
+    #[test]
+    fn entries_of_other_times_have_the_same_content() {
+        let mut batch = EventBatch::new();
+        batch.push(ID, |out| entry(out, 3, 4)).unwrap();
+        let mut later = batch.clone();
+        batch.stamp(RecordedTime(0));
+        later.stamp(RecordedTime(1 << 60));
+        let (a, b) = (batch.entries().next().unwrap().1, later.entries().next().unwrap().1);
+        assert_ne!(a, b);
+        assert!(same_content(a, 3, b));
+        assert!(!same_content(a, 4, b));
+        assert!(!same_content(a, usize::from(u16::MAX), b));
+    }
+}

@@ -303,3 +303,6 @@ fn value_end(bytes: &[u8]) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,8 @@ pub struct Fault {
     pub line: Option<u64>,
     /// Which field, such as `actor.id` or `resources[2].count`; empty for the event as a whole.
     pub field: String,
-    /// The byte, from 1, in the line (NDJSON), in the event's own text (array) or in the body (one event). `None` when the
-    /// field is missing.
+    /// The byte, from 1: in the line (NDJSON), in the event's own text (array), or in the body (`line` is `None`). For a missing
+    /// field, where the object begins that lacks it.
     pub column: Option<usize>,
     /// What kind of fault.
     pub code: FaultCode,

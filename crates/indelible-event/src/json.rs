@@ -131,6 +131,19 @@ fn windowed(text: &str, after: After) -> (&str, After) {
     (text.get(..window).unwrap_or_default(), After::Limit)
 }
 
+/// Whether these bytes are in the one canonical form (RFC 8785) of what they say.
+///
+/// # Errors
+/// When they are not strict JSON.
+pub fn is_canonical(bytes: &[u8]) -> Result<bool, JsonError> {
+    with_tape(|tape| {
+        let value = tape.read(bytes)?.root().to_value();
+        let mut canonical = Vec::with_capacity(bytes.len());
+        value.write_canonical(&mut canonical);
+        Ok(canonical == bytes)
+    })
+}
+
 /// Lends this thread's tape, so that single documents are read without allocating.
 pub(crate) fn with_tape<T>(use_tape: impl FnOnce(&mut Tape) -> T) -> T {
     thread_local! {

@@ -88,3 +88,6 @@ pub(crate) fn prepare_document<'t>(
     }
     prepared
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,8 @@ mod tests {
             Rule::Commitment => assert_eq!(reference, "#/$defs/base64_of_32_bytes", "{path}"),
             Rule::Attributes => assert_eq!(reference, "#/$defs/attributes", "{path}"),
             Rule::Ip => {
-                assert_eq!(property["anyOf"][0]["anyOf"], json!([{"format": "ipv4"}, {"format": "ipv6"}]), "{path}")
+                let formats = json!([{"format": "ipv4"}, {"format": "ipv6"}]);
+                assert_eq!(property["anyOf"][0]["anyOf"], formats, "{path}");
             }
             Rule::Hex(digits) => {
                 let pattern = property["anyOf"][0]["pattern"].as_str().unwrap();

@@ -3,7 +3,7 @@
 //!
 //! Fields of a table are sorted by name, so that walking it writes keys in canonical order.
 
-use crate::json::fingerprint;
+use crate::json::{Item, fingerprint};
 use crate::words::{Action, ActorType, OutcomePhase, OutcomeResult};
 
 /// The schema name and version that this crate knows.
@@ -99,9 +99,17 @@ pub(crate) const SHAPE_FIELDS_MAX: usize = 18;
 
 impl Shape {
     /// Which field a key names.
-    pub(crate) fn position(&self, key: &[u8]) -> Option<usize> {
-        let fingerprint = fingerprint(key);
-        self.fields.iter().position(|field| field.fingerprint == fingerprint && field.name.as_bytes() == key)
+    #[inline]
+    pub(crate) fn position(&self, key: Item<'_, '_>) -> Option<usize> {
+        let fingerprint = key.fingerprint();
+        let text = key.text_bytes()?;
+        // Keys of up to eight bytes are their fingerprint and length.
+        let named = |field: &Field| {
+            field.fingerprint == fingerprint
+                && field.name.len() == text.len()
+                && (text.len() <= 8 || field.name.as_bytes() == text)
+        };
+        self.fields.iter().position(named)
     }
 }
 

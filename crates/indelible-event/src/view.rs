@@ -364,3 +364,6 @@ impl<'a> SealedView<'a> {
         view
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -32,14 +32,6 @@ pub(crate) struct RowBuilder {
     scratch: String,
 }
 
-/// What [`RowBuilder::push`] learned of an entry.
-pub(crate) struct RowFacts {
-    /// When it was recorded; that of the entry before, when it does not say.
-    pub(crate) recorded: i64,
-    /// Whether it could be read at all.
-    pub(crate) readable: bool,
-}
-
 impl RowBuilder {
     /// No rows yet. `last_recorded` stands in for the time of an entry that does not say when it was recorded.
     pub(crate) fn new(last_recorded: i64) -> Self {
@@ -65,15 +57,14 @@ impl RowBuilder {
         self.bytes
     }
 
-    /// When `entry` says it was recorded, without adding it.
+    /// When the last row was recorded.
     pub(crate) fn last_recorded(&self) -> i64 {
         self.last_recorded
     }
 
     /// Adds the row of `view`, or an empty row when the entry could not be read.
-    pub(crate) fn push(&mut self, index: i64, bytes: usize, view: Option<&EventView<'_>>) -> RowFacts {
+    pub(crate) fn push(&mut self, index: i64, bytes: usize, view: Option<&EventView<'_>>) {
         let empty = EventView::default();
-        let readable = view.is_some();
         let view = view.unwrap_or(&empty);
         let recorded = view.recorded_unix_ns.unwrap_or(self.last_recorded);
         self.last_recorded = recorded;
@@ -88,7 +79,6 @@ impl RowBuilder {
         self.push_attributes(view);
         self.rows += 1;
         self.bytes += bytes;
-        RowFacts { recorded, readable }
     }
 
     fn push_who(&mut self, view: &EventView<'_>) {

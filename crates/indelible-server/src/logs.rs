@@ -4,34 +4,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use indelible_event::doors::{EntryIndex, EntryReader, ReadError, Recorder};
+use indelible_search::Index;
+use indelible_store::LogState;
 use tokio::sync::watch;
 
 use crate::config::LogConfig;
 use crate::near::nearest;
 use crate::problem::{Kind, Problem};
 
-/// How far a log is. `published <= durable`, always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Entries that are durable (acknowledged).
-    pub durable: u64,
-    /// Entries that the published checkpoint covers.
-    pub published: u64,
-    /// The disk is full: events are refused until there is room.
-    pub full: bool,
-    /// Why the log has stopped, if it has.
-    pub stopped: Option<String>,
-}
-
-impl Progress {
-    /// Whether the log takes events.
-    #[must_use]
-    pub fn recording(&self) -> bool {
-        !self.full && self.stopped.is_none()
-    }
+/// Whether a log in this state takes events.
+#[must_use]
+pub fn takes_events(state: &LogState) -> bool {
+    !state.full && state.stopped.is_none()
 }
 
 /// What a log publishes. Calls block on the disk; they are made on blocking threads.
@@ -55,7 +41,7 @@ pub trait Published: Send + Sync {
     fn vkey(&self) -> String;
 
     /// How far the log is, now and at each change.
-    fn watch(&self) -> watch::Receiver<Progress>;
+    fn watch(&self) -> watch::Receiver<LogState>;
 
     /// Commits, seals and publishes what waits, and ends the log's threads. Later calls to record are refused.
     fn close(&self);
@@ -71,8 +57,8 @@ pub struct LogHandle {
     pub reader: Arc<dyn EntryReader>,
     /// What is published.
     pub published: Arc<dyn Published>,
-    progress: watch::Receiver<Progress>,
-    indexed: AtomicU64,
+    index: Result<Arc<Index>, String>,
+    progress: watch::Receiver<LogState>,
 }
 
 impl fmt::Debug for LogHandle {
@@ -82,7 +68,7 @@ impl fmt::Debug for LogHandle {
 }
 
 impl LogHandle {
-    /// A log out of its parts.
+    /// A log out of its parts; `index` is the search index, or why there is none.
     #[must_use]
     pub fn new(
         config: LogConfig,
@@ -90,9 +76,10 @@ impl LogHandle {
         recorder: Arc<dyn Recorder>,
         reader: Arc<dyn EntryReader>,
         published: Arc<dyn Published>,
+        index: Result<Arc<Index>, String>,
     ) -> Self {
         let progress = published.watch();
-        Self { config, origin, recorder, reader, published, progress, indexed: AtomicU64::new(0) }
+        Self { config, origin, recorder, reader, published, index, progress }
     }
 
     /// Its name.
@@ -115,25 +102,35 @@ impl LogHandle {
 
     /// How far it is.
     #[must_use]
-    pub fn state(&self) -> Progress {
+    pub fn state(&self) -> LogState {
         self.progress.borrow().clone()
     }
 
     /// How far it is, now and at each change.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Progress> {
+    pub fn watch(&self) -> watch::Receiver<LogState> {
         self.progress.clone()
+    }
+
+    /// The search index. It is a view: when it cannot be used, the log goes on.
+    ///
+    /// # Errors
+    /// A problem that says what the operator can do.
+    pub fn index(&self) -> Result<&Arc<Index>, Problem> {
+        self.index.as_ref().map_err(|reason| {
+            let detail = format!(
+                "the search index of `{}` cannot be used; the log itself is not in doubt. the operator can stop the server and \
+                 run `indelible index rebuild`",
+                self.name()
+            );
+            Problem::new(Kind::Unavailable, detail).with_internal(reason)
+        })
     }
 
     /// How many entries the search index holds.
     #[must_use]
     pub fn indexed(&self) -> u64 {
-        self.indexed.load(Ordering::Relaxed)
-    }
-
-    /// Notes how many entries the search index holds.
-    pub(crate) fn set_indexed(&self, entries: u64) {
-        self.indexed.store(entries, Ordering::Relaxed);
+        self.index.as_ref().map_or(0, |index| index.state().indexed)
     }
 }
 

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::logs::LogSet;
+use crate::logs::{LogSet, takes_events};
 use crate::routes::Operation;
 
 /// What was asked for and how it ended.
@@ -122,8 +122,16 @@ impl Metrics {
         );
         registry.register(name("events_duplicates"), "Events that were known before", self.duplicates.clone());
         registry.register(name("events_faults"), "Faults found in events", self.faults.clone());
-        registry.register(name("access_own_events"), "Events the server recorded about itself", self.own_events.clone());
-        registry.register(name("access_refusals"), "Refused requests, recorded singly or in sums", self.refusals.clone());
+        registry.register(
+            name("access_own_events"),
+            "Events the server recorded about itself",
+            self.own_events.clone(),
+        );
+        registry.register(
+            name("access_refusals"),
+            "Refused requests, recorded singly or in sums",
+            self.refusals.clone(),
+        );
         registry.register(
             name("access_own_event_failures"),
             "Own events that could not be recorded at once",
@@ -153,10 +161,10 @@ impl Metrics {
         for log in logs.iter() {
             let label = OfLog { log: log.name().to_owned() };
             let state = log.state();
-            self.durable.get_or_create(&label).set(state.durable);
-            self.published.get_or_create(&label).set(state.published);
+            self.durable.get_or_create(&label).set(state.durable_size);
+            self.published.get_or_create(&label).set(state.published_size);
             self.indexed.get_or_create(&label).set(log.indexed());
-            self.recording.get_or_create(&label).set(i64::from(state.recording()));
+            self.recording.get_or_create(&label).set(i64::from(takes_events(&state)));
         }
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

@@ -9,6 +9,7 @@ use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AU
 use axum::http::{HeaderValue, Response, StatusCode};
 use indelible_event::doors::{ReadError, RecordError};
 use indelible_event::fault::Fault;
+use indelible_search::{ErrorKind, FindError, IndexError};
 use serde::Serialize;
 
 /// What kind of problem. Closed: status, title, advice and the metrics label follow from it.
@@ -308,9 +309,11 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {
             RecordError::Conflict(_) => Self::new(Kind::Conflict, error.to_string()),
+            RecordError::TooLarge { .. } => Self::new(Kind::TooLarge, error.to_string()),
             RecordError::Full => Self::new(Kind::Full, error.to_string()),
             RecordError::Busy { retry_after_ms } => {
-                Self::new(Kind::Busy, "too many events are waiting to be made durable").with_retry_after_ms(retry_after_ms)
+                Self::new(Kind::Busy, "too many events are waiting to be made durable")
+                    .with_retry_after_ms(retry_after_ms)
             }
             RecordError::Stopped { log, reason } => {
                 Self::new(Kind::Unavailable, format!("the log `{log}` takes no events now")).with_internal(reason)
@@ -327,6 +330,54 @@ impl From<ReadError> for Problem {
                 Self::new(Kind::Damaged, format!("entry {index} cannot be read")).with_internal(reason)
             }
         }
+    }
+}
+
+impl From<FindError> for Problem {
+    fn from(error: FindError) -> Self {
+        match (&error, error.kind()) {
+            (FindError::Query(fault), _) => {
+                let wrong = Wrong {
+                    field: "q".to_owned(),
+                    column: Some(fault.column as u64),
+                    code: "wrong-query".into(),
+                    reason: fault.fault.to_string(),
+                    hint: error.hint(),
+                    ..Wrong::default()
+                };
+                Self::new(Kind::InvalidQuery, fault.to_string()).with_errors(vec![wrong], 1)
+            }
+            (_, ErrorKind::Invalid) => {
+                let wrong = Wrong {
+                    code: "wrong-query".into(),
+                    reason: error.to_string(),
+                    hint: error.hint(),
+                    ..Wrong::default()
+                };
+                Self::new(Kind::InvalidQuery, error.to_string()).with_errors(vec![wrong], 1)
+            }
+            (FindError::Index(fault), _) => Self::from_index(fault),
+            (_, ErrorKind::Limit) => Self::new(Kind::QueryTooCostly, error.to_string()),
+            (_, ErrorKind::Unavailable) => {
+                Self::new(Kind::Unavailable, "the search was not finished").with_internal(error)
+            }
+            (_, ErrorKind::Corrupt | ErrorKind::Bug) => Self::internal(error),
+        }
+    }
+}
+
+impl Problem {
+    /// What a client is told about the search index: its errors name files of this machine, so the words are others.
+    pub(crate) fn from_index(error: &IndexError) -> Self {
+        let detail = match error.kind() {
+            ErrorKind::Corrupt => {
+                "the search index is damaged; the log itself is not in doubt. the operator can stop the server and run \
+                 `indelible index rebuild`"
+            }
+            ErrorKind::Limit | ErrorKind::Unavailable | ErrorKind::Invalid => "the search index cannot be used now",
+            ErrorKind::Bug => return Self::internal(error),
+        };
+        Self::new(Kind::Unavailable, detail).with_internal(error)
     }
 }
 
@@ -359,7 +410,10 @@ mod tests {
         for (place, row) in TABLE.iter().enumerate() {
             assert_eq!(row.kind as usize, place);
             assert!(TABLE.iter().take(place).all(|earlier| earlier.code != row.code), "{}", row.code);
-            assert!(StatusCode::from_u16(row.status).is_ok_and(|status| status.is_client_error() || status.is_server_error()));
+            assert!(
+                StatusCode::from_u16(row.status)
+                    .is_ok_and(|status| status.is_client_error() || status.is_server_error())
+            );
             assert!(!row.title.ends_with('.') && row.title.starts_with(|c: char| c.is_lowercase()));
         }
     }
@@ -370,7 +424,11 @@ mod tests {
         if std::env::var_os("INDELIBLE_BLESS").is_some() {
             std::fs::write(path, page()).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page(), "run with INDELIBLE_BLESS=1 and read the diff");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap_or_default(),
+            page(),
+            "run with INDELIBLE_BLESS=1 and read the diff"
+        );
     }
 
     #[test]

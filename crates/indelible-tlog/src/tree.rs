@@ -79,6 +79,13 @@ impl Peaks {
         let Some(smallest) = peaks.next() else { return EMPTY_ROOT };
         peaks.fold(*smallest, |right, left| node_hash(left, &right))
     }
+
+    /// The root of a tree that continues to the right of these subtrees with one that is smaller than each of them, whose
+    /// root is `right`: what is left over when leaves were pushed as roots of full subtrees.
+    #[must_use]
+    pub fn root_with(&self, right: Hash) -> Hash {
+        self.roots.iter().rev().fold(right, |right, left| node_hash(left, &right))
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,34 @@
 //! Check a log from its published bytes alone.
+//!
+//! Promises: needs nothing but the tlog-tiles tree, its checkpoint and a key (a folder or a URL); shares no reader of entries with
+//! the code that wrote them; recomputes every leaf and every node; memory does not grow with the log; hostile bytes give
+//! findings, never a panic. Integrity, witness, completeness and time are four verdicts and are never mixed. Never: writes
+//! anything; trusts a key found beside the log as much as one that the reader brings.
+//!
+//! Reading order: where the bytes come from, what an entry says of itself, one bundle, the tree above it, the pass over all
+//! of them, completeness, the report; then receipts and proofs, which ask about a few entries only.
+
+#![forbid(unsafe_code)]
+
+pub mod source;
+
+pub mod scan;
+
+mod bundle;
+mod climb;
+mod completeness;
+mod ordered;
+
+mod trust;
+mod verify;
+
+pub mod report;
+
+mod proof;
+mod receipt;
+
+pub use proof::{ProofReport, check_proof};
+pub use receipt::{ReceiptReport, verify_receipt};
+pub use report::{Exit, Report, Verdict};
+pub use source::{FolderSource, LogSource, SourceError, UrlSource};
+pub use verify::{VerifyOptions, verify};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Value;
 use super::reader::narrow;
+use super::text::{fingerprint, fingerprint_at};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +157,7 @@ impl<'a, 't> Item<'a, 't> {
 
     /// The text, if it is a string.
     #[must_use]
+    #[inline]
     pub fn text(&self) -> Option<Text<'a, 't>> {
         let node = self.node();
         match node.kind {
@@ -184,8 +186,22 @@ impl<'a, 't> Item<'a, 't> {
         }
     }
 
+    /// The [`fingerprint`] of the text; 0 if it is no string.
+    #[inline]
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let node = self.node();
+        match node.kind {
+            Kind::Given => {
+                let (start, end) = (node.at as usize + 1, node.end as usize - 1);
+                fingerprint_at(self.document.text.as_bytes(), start, end - start)
+            }
+            _ => fingerprint(self.text_bytes().unwrap_or_default()),
+        }
+    }
+
     /// The value, if it is an integer.
     #[must_use]
+    #[inline]
     pub fn integer(&self) -> Option<i64> {
         let node = self.node();
         (node.kind == Kind::Integer).then(|| node.data.cast_signed())
@@ -258,6 +274,7 @@ impl<'a, 't> Item<'a, 't> {
     }
 
     /// The text, borrowed from the input where it can be.
+    #[inline]
     pub(crate) fn cow(&self) -> Option<Cow<'a, str>> {
         self.text().map(Text::into_cow)
     }

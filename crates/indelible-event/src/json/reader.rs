@@ -1,7 +1,11 @@
 //! The grammar: one pass over the input that fills the tape. On the first fault it stops and says where.
 
+mod strings;
+
+use std::cmp::Ordering;
+
 use super::item::{Node, halves};
-use super::text::{fingerprint, fingerprint_at, plain_run};
+use super::text::{fingerprint, fingerprint_at};
 use super::{Extent, JsonError, JsonErrorKind, Kind, OpenKey, Tape};
 use crate::limits::{DOCUMENT_BYTES_MAX, INTEGER_MAX, JSON_DEPTH_MAX};
 
@@ -173,104 +177,6 @@ impl<'a, 't> Reader<'a, 't> {
         Err(Stop { kind, at: start })
     }
 
-    fn string(&mut self) -> Result<(), Stop> {
-        let open = self.at;
-        let end = plain_run(self.bytes, open + 1);
-        match self.bytes.get(end) {
-            Some(b'"') => {
-                self.at = end + 1;
-                self.push(Kind::Given, open, 0);
-                Ok(())
-            }
-            Some(b'\\') => self.string_with_escapes(open, end),
-            Some(_) => Err(Stop { kind: JsonErrorKind::ControlCharacter, at: end }),
-            None => Err(self.end()),
-        }
-    }
-
-    fn string_with_escapes(&mut self, open: usize, first_escape: usize) -> Result<(), Stop> {
-        let start = self.tape.unescaped.len();
-        let mut run = open + 1;
-        let mut end = first_escape;
-        loop {
-            self.keep(run, end);
-            match self.bytes.get(end) {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    self.at = end;
-                    let character = self.escape()?;
-                    self.tape.unescaped.push(character);
-                    run = self.at;
-                }
-                Some(_) => return Err(Stop { kind: JsonErrorKind::ControlCharacter, at: end }),
-                None => return Err(self.end()),
-            }
-            end = plain_run(self.bytes, run);
-        }
-        self.at = end + 1;
-        let length = self.tape.unescaped.len() - start;
-        self.push(Kind::Unescaped, open, pair(start, length));
-        Ok(())
-    }
-
-    /// Copies a run without escapes. Its ends are next to ASCII bytes, so it is whole characters.
-    fn keep(&mut self, start: usize, end: usize) {
-        if let Some(run) = self.bytes.get(start..end).and_then(|run| std::str::from_utf8(run).ok()) {
-            self.tape.unescaped.push_str(run);
-        }
-    }
-
-    /// Reads one escape, from its backslash on.
-    fn escape(&mut self) -> Result<char, Stop> {
-        let start = self.at;
-        self.at += 1;
-        let Some(letter) = self.peek() else { return Err(self.end()) };
-        self.at += 1;
-        let character = match letter {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'/' => '/',
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.unicode_escape(start),
-            _ => return Err(Stop { kind: JsonErrorKind::BadEscape, at: start }),
-        };
-        Ok(character)
-    }
-
-    fn unicode_escape(&mut self, start: usize) -> Result<char, Stop> {
-        let lone = Stop { kind: JsonErrorKind::LoneSurrogate, at: start };
-        let first = self.four_digits(start)?;
-        if !(0xd800..=0xdfff).contains(&first) {
-            return char::from_u32(first).ok_or(lone);
-        }
-        if first >= 0xdc00 || self.bytes.get(self.at..self.at + 2) != Some(b"\\u") {
-            return Err(lone);
-        }
-        self.at += 2;
-        let second = self.four_digits(start)?;
-        if !(0xdc00..=0xdfff).contains(&second) {
-            return Err(lone);
-        }
-        char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).ok_or(lone)
-    }
-
-    fn four_digits(&mut self, start: usize) -> Result<u32, Stop> {
-        let mut value = 0;
-        for _ in 0..4 {
-            let Some(byte) = self.peek() else { return Err(self.end()) };
-            let Some(digit) = char::from(byte).to_digit(16) else {
-                return Err(Stop { kind: JsonErrorKind::BadEscape, at: start });
-            };
-            value = value * 16 + digit;
-            self.at += 1;
-        }
-        Ok(value)
-    }
-
     /// Enters a container: a node to be completed by [`Self::leave`].
     fn enter(&mut self, kind: Kind, depth: usize) -> Result<usize, Stop> {
         if depth >= JSON_DEPTH_MAX {
@@ -321,12 +227,13 @@ impl<'a, 't> Reader<'a, 't> {
         let node = self.enter(Kind::Object, depth)?;
         let first_key = self.tape.open_keys.len();
         let mut count = 0;
+        let mut sorted = true;
         if self.peek() == Some(b'}') {
             self.leave(node, count);
             return Ok(());
         }
         loop {
-            self.member(first_key, depth)?;
+            self.member(first_key, &mut sorted, depth)?;
             count += 1;
             self.blanks();
             match self.peek() {
@@ -336,7 +243,7 @@ impl<'a, 't> Reader<'a, 't> {
             }
             self.blanks();
         }
-        if count > SCANNED_KEYS_MAX {
+        if count > SCANNED_KEYS_MAX && !sorted {
             self.refuse_duplicates_by_sorting(first_key)?;
         }
         self.tape.open_keys.truncate(first_key);
@@ -344,24 +251,29 @@ impl<'a, 't> Reader<'a, 't> {
         Ok(())
     }
 
-    fn member(&mut self, first_key: usize, depth: usize) -> Result<(), Stop> {
+    fn member(&mut self, first_key: usize, sorted: &mut bool, depth: usize) -> Result<(), Stop> {
         if self.peek() != Some(b'"') {
             return Err(self.unexpected());
         }
         let key = self.tape.nodes.len();
         self.string()?;
-        self.refuse_duplicate(key, first_key)?;
+        self.refuse_duplicate(key, first_key, sorted)?;
         self.blanks();
         if self.peek() != Some(b':') {
             return Err(self.unexpected());
         }
         self.at += 1;
         self.blanks();
-        self.value(depth + 1).inspect_err(|_| self.steps.push(Step::Key(key)))
+        if let Err(stop) = self.value(depth + 1) {
+            self.steps.push(Step::Key(key));
+            return Err(stop);
+        }
+        Ok(())
     }
 
-    /// Notes a key that was just read, and refuses it when its object has it already.
-    fn refuse_duplicate(&mut self, key: usize, first_key: usize) -> Result<(), Stop> {
+    /// Notes a key that was just read, and refuses it when its object has it already. As long as keys come `sorted`, as they do in
+    /// canonical entries, each needs to be compared with the one before only.
+    fn refuse_duplicate(&mut self, key: usize, first_key: usize, sorted: &mut bool) -> Result<(), Stop> {
         let node = self.tape.nodes[key];
         let fingerprint = if node.kind == Kind::Given {
             fingerprint_at(self.bytes, node.at as usize + 1, (node.end - node.at) as usize - 2)
@@ -369,7 +281,13 @@ impl<'a, 't> Reader<'a, 't> {
             fingerprint(self.key_text(key))
         };
         let open = self.tape.open_keys.get(first_key..).unwrap_or_default();
-        if open.len() < SCANNED_KEYS_MAX {
+        *sorted = *sorted
+            && open.last().is_none_or(|last| match last.fingerprint.cmp(&fingerprint) {
+                Ordering::Less => true,
+                Ordering::Equal => self.key_text(last.node as usize) < self.key_text(key),
+                Ordering::Greater => false,
+            });
+        if !*sorted && open.len() < SCANNED_KEYS_MAX {
             let same = |open: &OpenKey| {
                 open.fingerprint == fingerprint && self.key_text(open.node as usize) == self.key_text(key)
             };

@@ -72,6 +72,7 @@ fn depth_is_limited_at_32() {
 fn length_is_limited_at_512_kib_and_no_character_is_cut() {
     let list = |length: usize| format!("[\"{}\"]", "é".repeat((length - 4) / 2));
     assert_eq!(list(DOCUMENT_BYTES_MAX).len(), DOCUMENT_BYTES_MAX);
+    assert!(DOCUMENT_BYTES_MAX == 524_288 && JsonErrorKind::TooLong.reason().contains("524,288"));
     assert!(read(list(DOCUMENT_BYTES_MAX).as_bytes()).is_ok());
     for extra in [1, 2, 3, 4, 5, 100] {
         let text = format!("{}{}", " ".repeat(extra), list(DOCUMENT_BYTES_MAX));
@@ -238,6 +239,8 @@ proptest! {
         let written = String::from_utf8(written).unwrap();
         prop_assert_eq!(&written, &canonical_by_serde(&value));
         prop_assert_eq!(&canonical(&written), &written, "canonical form is idempotent");
+        prop_assert_eq!(is_canonical(written.as_bytes()), Ok(true));
+        prop_assert_eq!(is_canonical(text.as_bytes()), Ok(text == written));
     }
 
     #[test]

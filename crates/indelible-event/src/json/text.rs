@@ -33,15 +33,15 @@ pub(crate) fn plain_run(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-/// A number that two equal keys share and two different ones rarely do: the first eight bytes and the length.
+/// The first eight bytes of a key as a number, zeros behind a shorter one: two keys compare as these do, unless these are equal.
 pub(crate) const fn fingerprint(key: &[u8]) -> u64 {
     let mut word = 0;
     let mut at = 0;
-    while at < key.len() && at < 8 {
-        word |= (key[at] as u64) << (8 * at);
+    while at < 8 {
+        word = (word << 8) | if at < key.len() { key[at] as u64 } else { 0 };
         at += 1;
     }
-    word ^ ((key.len() as u64) << 56)
+    word
 }
 
 /// [`fingerprint`] of `length` bytes at `start`, by one load where eight bytes are there.
@@ -49,9 +49,12 @@ pub(crate) const fn fingerprint(key: &[u8]) -> u64 {
 pub(super) fn fingerprint_at(bytes: &[u8], start: usize, length: usize) -> u64 {
     match bytes.get(start..).and_then(<[u8]>::first_chunk::<8>) {
         Some(chunk) => {
-            let word = u64::from_le_bytes(*chunk);
-            let kept = if length >= 8 { word } else { word & !(u64::MAX << (8 * length)) };
-            kept ^ ((length as u64) << 56)
+            let word = u64::from_be_bytes(*chunk);
+            match length {
+                0 => 0,
+                1..8 => word & (u64::MAX << (64 - 8 * length)),
+                _ => word,
+            }
         }
         None => fingerprint(bytes.get(start..start + length).unwrap_or_default()),
     }

@@ -65,7 +65,7 @@ impl<'w> Check<'w> {
         // Where each field's value stands; the root's place 0 is no field's.
         let mut places = [0u32; SHAPE_FIELDS_MAX];
         for (key, value) in item.members() {
-            match shape.position(key.text_bytes().unwrap_or_default()) {
+            match shape.position(key) {
                 Some(position) => places[position] = value.place(),
                 None => self.unknown_field(shape, key, path),
             }

@@ -167,6 +167,9 @@ fn zone(text: &[u8], at: usize) -> Result<std::ops::Range<usize>, TimeError> {
             if rest.iter().any(|byte| matches!(byte, b'[' | b']' | b'=')) {
                 return Err(TimeError::Malformed { part: "only one suffix, a time zone, may follow" });
             }
+            if name + 1 == text.len() {
+                return Err(TimeError::Malformed { part: "the zone has no name" });
+            }
             Ok(name..text.len() - 1)
         }
         _ => Err(TimeError::Malformed { part: "something follows the offset that is no [Zone/Name]" }),
@@ -186,10 +189,11 @@ fn check_zone(zone: &str, unix_ns: i64, offset: Option<i64>) -> Result<(), TimeE
         let instant = Timestamp::from_nanosecond(i128::from(unix_ns)).map_err(|_| TimeError::OutOfRange)?;
         i64::from(zone.to_offset(instant).seconds())
     };
-    // Offsets of long ago had seconds; RFC 3339 writes whole minutes.
-    let rounded = (zone_offset + 30).div_euclid(60) * 60;
     match offset {
-        Some(given) if given != rounded => Err(TimeError::OffsetContradictsZone { zone_offset: offset_text(rounded) }),
+        // Offsets of long ago had seconds; RFC 3339 writes whole minutes.
+        Some(given) if (given - zone_offset).abs() > 30 => {
+            Err(TimeError::OffsetContradictsZone { zone_offset: offset_text(zone_offset) })
+        }
         Some(_) | None => Ok(()),
     }
 }

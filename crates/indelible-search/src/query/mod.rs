@@ -15,6 +15,7 @@ mod value;
 mod tests;
 
 pub use error::{QueryError, QueryFault};
+pub(crate) use fields::nearest;
 pub use fields::{FIELDS, Field, Rule, field};
 pub use parse::parse;
 pub use value::parse_time;

@@ -21,7 +21,8 @@ mod tests {
     #[test]
     fn the_example_file_documents_every_key_and_its_optional_ones_parse() {
         let text = std::fs::read_to_string(EXAMPLE).unwrap();
-        let names = KEYS.iter().filter_map(|key| key.path.rsplit('.').next()).chain(LOG_KEYS.iter().map(|key| key.name));
+        let names =
+            KEYS.iter().filter_map(|key| key.path.rsplit('.').next()).chain(LOG_KEYS.iter().map(|key| key.name));
         for name in names {
             let shown = |line: &str| line.strip_prefix("# ").unwrap_or(line).starts_with(&format!("{name} = "));
             let place = text.lines().position(shown).unwrap_or_else(|| panic!("`{name}` is not in the example"));

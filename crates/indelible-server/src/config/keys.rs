@@ -166,7 +166,7 @@ pub const KEYS: &[Key] = &[
         "limits.query_rows",
         Kind::Count,
         |c| c.limits.query_rows.to_string(),
-        |c, t| put(&mut c.limits.query_rows, count(t, 1, 1_000_000)),
+        |c, t| put(&mut c.limits.query_rows, count(t, 1, 10_000)),
     ),
     key(
         "limits.query_time",
@@ -181,22 +181,16 @@ pub const KEYS: &[Key] = &[
         |c, t| put(&mut c.limits.query_memory, size(t, MIB, 1024 * 1024 * MIB)),
     ),
     key(
-        "index.flush_events",
-        Kind::Count,
-        |c| c.index.flush_events.to_string(),
-        |c, t| put(&mut c.index.flush_events, count(t, 1, 10_000_000)),
-    ),
-    key(
-        "index.flush_bytes",
-        Kind::Text,
-        |c| c.index.flush_bytes.to_string(),
-        |c, t| put(&mut c.index.flush_bytes, size(t, MIB, 64 * 1024 * MIB)),
-    ),
-    key(
         "index.flush_interval",
         Kind::Text,
         |c| c.index.flush_interval.to_string(),
         |c, t| put(&mut c.index.flush_interval, time(t, 1_000, 86_400_000)),
+    ),
+    key(
+        "index.footer_memory",
+        Kind::Text,
+        |c| c.index.footer_memory.to_string(),
+        |c, t| put(&mut c.index.footer_memory, size(t, MIB, 64 * 1024 * MIB)),
     ),
     key(
         "telemetry.log_format",
@@ -278,7 +272,7 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 fn log_name(text: &str) -> Result<String, String> {
-    indelible_store::LogName::new(text).map_err(|error| error.to_string())?;
+    indelible_store::name::LogName::new(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
 }
 
@@ -291,7 +285,8 @@ fn flag(text: &str) -> Result<bool, String> {
 }
 
 fn fields(text: &str) -> Result<Vec<String>, String> {
-    let fields: Vec<String> = text.split(',').map(str::trim).filter(|field| !field.is_empty()).map(str::to_owned).collect();
+    let fields: Vec<String> =
+        text.split(',').map(str::trim).filter(|field| !field.is_empty()).map(str::to_owned).collect();
     let dotted = |field: &str| field.bytes().all(|byte| byte.is_ascii_lowercase() || b"._".contains(&byte));
     match fields.iter().find(|field| !dotted(field)) {
         Some(wrong) => Err(format!("`{wrong}` is not the path of a field, such as `actor.name`")),

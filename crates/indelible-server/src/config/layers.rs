@@ -14,7 +14,7 @@ use crate::near::nearest;
 /// The file that is read when no other is named, if it is there.
 pub const FILE_NAME: &str = "indelible.toml";
 /// Largest configuration file that is read.
-pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,11 +146,18 @@ pub fn load(
     }
     layers.variables(variables);
     layers.flags(overrides);
-    for (key, reason) in layers.loaded.config.relations() {
-        let place = layers.loaded.origin(&key).to_string();
-        layers.faults.push(ConfigFault { place, key, reason, nearest: None });
+    // Relations between values that are wrong already would only confuse.
+    if layers.faults.is_empty() {
+        for (key, reason) in layers.loaded.config.relations() {
+            let place = layers.loaded.origin(&key).to_string();
+            layers.faults.push((0, ConfigFault { place, key, reason, nearest: None }));
+        }
     }
-    if layers.faults.is_empty() { Ok(layers.loaded) } else { Err(ConfigError::Wrong(layers.faults)) }
+    if layers.faults.is_empty() {
+        return Ok(layers.loaded);
+    }
+    layers.faults.sort_by_key(|(at, _)| *at);
+    Err(ConfigError::Wrong(layers.faults.into_iter().map(|(_, fault)| fault).collect()))
 }
 
 /// A file that was named must be there; the one that was not named may be missing.
@@ -173,7 +180,8 @@ fn read_file(named: Option<&Path>) -> Result<(Option<PathBuf>, String), ConfigEr
 
 struct Layers {
     loaded: Loaded,
-    faults: Vec<ConfigFault>,
+    /// With the byte of the file each is at; what is not in the file comes last.
+    faults: Vec<(usize, ConfigFault)>,
 }
 
 /// Where a byte of the file is.
@@ -201,7 +209,7 @@ impl Layers {
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
-            self.fault(positions.place(at), "", error.message().to_owned(), None);
+            self.fault_at(&positions, at, "", error.message().to_owned(), None);
         }
         if errors.is_empty() {
             self.table(&positions, "", document.get_ref());
@@ -227,12 +235,13 @@ impl Layers {
                     self.took(positions, at, path, set);
                 }
                 (None, _) if is_section => {
-                    self.fault(positions.place(at), &path, format!("is a section; write `[{path}]`"), None);
+                    self.fault_at(positions, at, &path, format!("is a section; write `[{path}]`"), None);
                 }
                 (None, _) => {
-                    let known = KEYS.iter().map(|key| key.path).chain(["log", "server", "limits", "index", "telemetry"]);
+                    let known =
+                        KEYS.iter().map(|key| key.path).chain(["log", "server", "limits", "index", "telemetry"]);
                     let near = nearest(&path, known);
-                    self.fault(positions.place(at), &path, "no such key".to_owned(), near);
+                    self.fault_at(positions, at, &path, "no such key".to_owned(), near);
                 }
             }
         }
@@ -240,13 +249,13 @@ impl Layers {
 
     fn logs(&mut self, positions: &Positions<'_>, value: &Spanned<DeValue<'_>>) {
         let DeValue::Array(list) = value.get_ref() else {
-            self.fault(positions.place(value.span().start), "log", "is a list; write `[[log]]`".to_owned(), None);
+            self.fault_at(positions, value.span().start, "log", "is a list; write `[[log]]`".to_owned(), None);
             return;
         };
         let mut logs = Vec::new();
         for one in list.iter().take(LOGS_MAX + 1) {
             let DeValue::Table(table) = one.get_ref() else {
-                self.fault(positions.place(one.span().start), "log", "is a table; write `[[log]]`".to_owned(), None);
+                self.fault_at(positions, one.span().start, "log", "is a table; write `[[log]]`".to_owned(), None);
                 continue;
             };
             logs.push(self.log(positions, table));
@@ -262,7 +271,7 @@ impl Layers {
             let path = format!("log.{name}.{}", key.get_ref());
             let Some(known) = LOG_KEYS.iter().find(|known| known.name == key.get_ref().as_ref()) else {
                 let near = nearest(key.get_ref(), LOG_KEYS.iter().map(|known| known.name));
-                self.fault(positions.place(at), &path, "no such key".to_owned(), near);
+                self.fault_at(positions, at, &path, "no such key".to_owned(), near);
                 continue;
             };
             let set = scalar(value.get_ref(), known.kind).and_then(|text| (known.set)(&mut log, &text));
@@ -276,7 +285,7 @@ impl Layers {
             Ok(()) => {
                 self.loaded.origins.insert(path, Origin::File { line: positions.line(at) });
             }
-            Err(reason) => self.fault(positions.place(at), &path, reason, None),
+            Err(reason) => self.fault_at(positions, at, &path, reason, None),
         }
     }
 
@@ -296,7 +305,8 @@ impl Layers {
             }
             let logs = &mut self.loaded.config.logs.0;
             let target = logs.iter_mut().find_map(|log| {
-                let key = LOG_KEYS.iter().find(|key| variable_name(&format!("log.{}.{}", log.name, key.name)) == name)?;
+                let key =
+                    LOG_KEYS.iter().find(|key| variable_name(&format!("log.{}.{}", log.name, key.name)) == name)?;
                 Some((log, key))
             });
             if let Some((log, key)) = target {
@@ -337,7 +347,12 @@ impl Layers {
     }
 
     fn fault(&mut self, place: String, key: &str, reason: String, nearest: Option<String>) {
-        self.faults.push(ConfigFault { place, key: key.to_owned(), reason, nearest });
+        self.faults.push((usize::MAX, ConfigFault { place, key: key.to_owned(), reason, nearest }));
+    }
+
+    fn fault_at(&mut self, positions: &Positions<'_>, at: usize, key: &str, reason: String, nearest: Option<String>) {
+        let fault = ConfigFault { place: positions.place(at), key: key.to_owned(), reason, nearest };
+        self.faults.push((at, fault));
     }
 }
 

@@ -88,7 +88,7 @@ pub struct LimitsConfig {
     pub body_memory: ByteSize,
     /// How long a request body may take to arrive.
     pub body_time: Period,
-    /// Largest request head.
+    /// Largest request head; also the buffer of a connection.
     pub header_bytes: ByteSize,
     /// How long a request head may take to arrive; also how long an idle connection is kept.
     pub header_time: Period,
@@ -115,7 +115,7 @@ impl Default for LimitsConfig {
             request_events: indelible_event::limits::REQUEST_EVENTS_MAX as u64,
             body_memory: ByteSize::mebibytes(64),
             body_time: Period::seconds(60),
-            header_bytes: ByteSize(16 * 1024),
+            header_bytes: ByteSize(64 * 1024),
             header_time: Period::seconds(30),
             connections: 1_024,
             shutdown_time: Period::seconds(20),
@@ -159,20 +159,19 @@ impl Default for LogConfig {
     }
 }
 
-/// When the search index writes its fresh events to files.
+/// The search index. Its sizes of files and of fresh rows in memory are fixed; these are what an operator may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexConfig {
-    /// After this many fresh events.
-    pub flush_events: u64,
-    /// After this much memory for fresh events.
-    pub flush_bytes: ByteSize,
-    /// After this long.
+    /// How long fresh events may stay in memory only before they are written to a file. They are found at once either way, and
+    /// can always be read from the log again.
     pub flush_interval: Period,
+    /// Memory for footers of index files, for each log.
+    pub footer_memory: ByteSize,
 }
 
 impl Default for IndexConfig {
     fn default() -> Self {
-        Self { flush_events: 200_000, flush_bytes: ByteSize::mebibytes(64), flush_interval: Period::seconds(300) }
+        Self { flush_interval: Period::seconds(300), footer_memory: ByteSize::mebibytes(64) }
     }
 }
 
@@ -241,7 +240,10 @@ impl Config {
         let mut faults = Vec::new();
         let mut fault = |key: &str, reason: String| faults.push((key.to_owned(), reason));
         if self.server.tls_certificate.is_some() != self.server.tls_key.is_some() {
-            fault("server.tls.certificate", "needs `server.tls.key` to be set as well, and the other way round".to_owned());
+            fault(
+                "server.tls.certificate",
+                "needs `server.tls.key` to be set as well, and the other way round".to_owned(),
+            );
         }
         if self.limits.body_memory.0 < self.limits.request_bytes.0.saturating_mul(2) {
             let least = ByteSize(self.limits.request_bytes.0.saturating_mul(2));

@@ -35,7 +35,8 @@ fn line(text: &mut String, name: &str, kind: Kind, value: &str, origin: &str) {
         Kind::Text => ("", toml::Value::String(value.to_owned()).to_string()),
         Kind::Flag | Kind::Count => ("", value.to_owned()),
         Kind::Texts => {
-            let items = value.split(',').filter(|item| !item.is_empty()).map(|item| toml::Value::String(item.to_owned()));
+            let items =
+                value.split(',').filter(|item| !item.is_empty()).map(|item| toml::Value::String(item.to_owned()));
             ("", toml::Value::Array(items.collect()).to_string())
         }
     };

@@ -71,12 +71,9 @@ impl Trail {
         let mut tried = 0;
         loop {
             tried += 1;
-            let error = match log.recorder.record(batch.clone()).await {
-                Ok(_) => {
-                    self.metrics.own_events.inc();
-                    return Ok(Mark(()));
-                }
-                Err(error) => error,
+            let Err(error) = log.recorder.record(batch.clone()).await else {
+                self.metrics.own_events.inc();
+                return Ok(Mark(()));
             };
             self.metrics.own_event_failures.inc();
             match error {
@@ -107,7 +104,7 @@ fn refused(log: &str, error: &RecordError) -> Problem {
     let kind = match error {
         RecordError::Full => Kind::Full,
         RecordError::Busy { .. } => Kind::Busy,
-        RecordError::Conflict(_) | RecordError::Stopped { .. } => Kind::Unavailable,
+        RecordError::Conflict(_) | RecordError::TooLarge { .. } | RecordError::Stopped { .. } => Kind::Unavailable,
     };
     Problem::new(kind, format!("the access could not be recorded in the log `{log}`, so it is refused"))
         .with_internal(error)

@@ -1,0 +1,34 @@
+//! Tools that measure a running server, and that break it: the library behind `indelible-load` and `indelible-crash`.
+//!
+//! Promises: every answer is checked; a latency is never measured from later than the request was due; what the tools
+//! themselves cost is printed beside what they measure. Never: used by the product, or run as a timed test.
+
+/// Seeded random numbers.
+pub mod random;
+/// Realistic events, built in advance, given fresh ids and times in place.
+pub mod traffic;
+
+/// HTTP/1.1 by hand, blocking and not.
+pub mod http;
+/// What the server said about recorded events, checked.
+pub mod answer;
+/// Where the server is.
+pub mod target;
+
+/// Latencies in bounded memory.
+pub mod latency;
+/// What a process costs, from /proc.
+pub mod process;
+/// What a data folder takes on disk.
+pub mod disk;
+/// Signed checkpoints as they appear.
+pub mod checkpoints;
+/// Figures as a table or as JSON.
+pub mod report;
+
+/// What is measured.
+pub mod scenario;
+/// PostgreSQL with a hash chain, under the same load.
+pub mod postgres;
+/// What is broken, and how it is found out.
+pub mod crash;

@@ -1,0 +1,167 @@
+//! The events themselves: calls of models and tools, SQL statements, accesses to a cluster; as client libraries write them, fields
+//! in an order of their own.
+//!
+//! `<name>` in a pattern is filled when the event is built; what changes from use to use becomes a slot.
+
+use crate::random::Random;
+
+use super::{Events, Fresh, Slot};
+
+/// How many people act, a few of them most of the time.
+pub const PEOPLE: u64 = 20_000;
+/// How many agents act.
+pub const AGENTS: u64 = 2_000;
+
+/// A call of a model through a gateway.
+const MODEL_CALL: &str = concat!(
+    r#"{"id":"<id>","time":"<time>","source":{"id":"llm-gateway-<few>","kind":"llm-gateway"},"#,
+    r#""actor":{"id":"agent-<agent>","type":"agent","session":"s-<hex8>","ip":"10.<octet>.<octet>.<octet>","auth":"mtls"},"#,
+    r#""on_behalf_of":[{"id":"u<person>@example.com","type":"human"}],"action":"infer","operation":"chat.completions","#,
+    r#""resources":[{"type":"model","id":"<model>"}],"outcome":{"result":"<result>","request":"<uuid>"},"#,
+    r#""duration_ns":<num10>,"ai":{"provider":"<provider>","operation":"chat","request_model":"<model>","#,
+    r#""input_tokens":<num4>,"output_tokens":<num3>,"finish_reasons":["<finish>"],"conversation":"c-<hex12>"},"#,
+    r#""trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
+);
+
+/// A call of a tool by an agent.
+const TOOL_CALL: &str = concat!(
+    r#"{"id":"<id>","time":"<time>","source":{"id":"mcp-gateway-<few>","kind":"mcp-gateway"},"#,
+    r#""actor":{"id":"agent-<agent>","type":"agent","session":"s-<hex8>","auth":"oauth"},"#,
+    r#""on_behalf_of":[{"id":"u<person>@example.com","type":"human"}],"action":"execute","operation":"tools/call","#,
+    r#""resources":[{"type":"tool","id":"<tool>","labels":["<label>"],"count":<num2>}],"#,
+    r#""outcome":{"result":"<result>","policy":"<policy>","request":"<uuid>"},"duration_ns":<num8>,"#,
+    r#""ai":{"agent":"agent-<agent>","tool_name":"<tool>","tool_call_id":"call_<hex16>","conversation":"c-<hex12>"},"#,
+    r#""trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
+);
+
+/// A statement on a warehouse.
+const STATEMENT: &str = concat!(
+    r#"{"id":"<id>","time":"<time>","source":{"id":"warehouse-<few>","kind":"postgres"},"#,
+    r#""actor":{"id":"u<person>@example.com","type":"human","roles":["<role>"],"session":"s-<hex8>","#,
+    r#""ip":"192.168.<octet>.<octet>","user_agent":"psql/15.6","auth":"scram"},"#,
+    r#""action":"read","operation":"SELECT","resources":[{"type":"table","id":"warehouse.<table>","labels":["<label>"],"#,
+    r#""fields":["id","name","email","created"],"count":<num3>,"bytes":<num6>}],"#,
+    r#""outcome":{"result":"<result>","policy":"<policy>","request":"<uuid>"},"duration_ns":<num8>,"#,
+    r#""purpose":"support case <num5>","trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
+);
+
+/// An access to a cluster.
+const CLUSTER_ACCESS: &str = concat!(
+    r#"{"id":"<id>","time":"<time>","source":{"id":"cluster-<few>","kind":"kubernetes"},"#,
+    r#""actor":{"id":"u<person>@example.com","type":"human","groups":["oidc:<role>","system:authenticated"],"#,
+    r#""ip":"172.16.<octet>.<octet>","user_agent":"kubectl/v1.34.1 (linux/amd64)","auth":"oidc"},"#,
+    r#""action":"<verb>","operation":"pods/<verb2>","resources":[{"type":"pod","id":"<namespace>/<table>-<hex10>"}],"#,
+    r#""outcome":{"result":"<result>","code":"<code>","policy":"<policy>","request":"<uuid>"},"duration_ns":<num7>,"#,
+    r#""attributes":{"api_group":"core","namespace":"<namespace>","stage":"ResponseComplete","dry_run":false},"#,
+    r#""trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
+);
+
+/// Share of each kind: of ten events, five are calls of models.
+const KINDS: [&str; 10] = [
+    MODEL_CALL,
+    MODEL_CALL,
+    MODEL_CALL,
+    MODEL_CALL,
+    MODEL_CALL,
+    TOOL_CALL,
+    TOOL_CALL,
+    STATEMENT,
+    STATEMENT,
+    CLUSTER_ACCESS,
+];
+
+/// Zones without summer time, so that the offset is right on every day.
+const ZONES: [(i64, &str); 10] = [
+    (0, "Z"),
+    (0, "Z"),
+    (0, "Z"),
+    (0, "Z"),
+    (0, "Z"),
+    (0, "Z"),
+    (0, "Z"),
+    (3_600, "+01:00"),
+    (19_800, "+05:30[Asia/Kolkata]"),
+    (32_400, "+09:00[Asia/Tokyo]"),
+];
+
+/// Values of a name in a pattern; the first ones come more often.
+fn values(name: &str) -> &'static [&'static str] {
+    match name {
+        "model" => &[
+            "gpt-5-mini", "claude-sonnet-5", "gpt-5", "llama-4-70b", "text-embedding-4", "mistral-large-3", "gemini-3-pro",
+            "claude-opus-5", "qwen-3-72b", "deepseek-v4", "whisper-4", "phi-5",
+        ],
+        "provider" => &["openai", "anthropic", "vllm", "google", "mistral"],
+        "finish" => &["stop", "stop", "stop", "tool_calls", "length", "content_filter"],
+        "tool" => &[
+            "search_documents", "read_file", "query_warehouse", "send_email", "create_ticket", "browse", "run_python",
+            "list_customers", "update_record", "calendar_lookup", "export_report", "translate",
+        ],
+        "table" => &[
+            "customers", "orders", "payments", "tickets", "contracts", "patients", "invoices", "employees", "shipments",
+            "claims", "sessions", "prices", "leads", "devices", "visits", "ledger",
+        ],
+        "label" => &["pii", "internal", "public", "phi", "secret"],
+        "policy" => &["analysts-read", "agents-tools", "support-eu", "break-glass", "default-deny"],
+        "role" => &["analyst", "support", "engineer", "sre", "auditor"],
+        "namespace" => &["inference", "training", "web", "batch", "kube-system"],
+        "verb" => &["read", "read", "execute", "modify", "delete"],
+        "verb2" => &["get", "list", "exec", "patch", "log"],
+        "code" => &["200", "200", "200", "403", "404"],
+        "result" => &["allowed", "allowed", "allowed", "allowed", "allowed", "allowed", "allowed", "denied", "failed"],
+        "few" => &["1", "2", "3", "4", "5", "6", "7", "8"],
+        _ => &[],
+    }
+}
+
+/// Appends one event.
+pub(super) fn append(events: &mut Events, random: &mut Random) {
+    let pattern = *random.pick(&KINDS);
+    let (ahead, zone) = *random.pick(&ZONES);
+    let mut pieces = pattern.split('<');
+    events.text.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
+    // A name that comes twice has one value: the model asked for is the model that was touched.
+    let mut model = "";
+    for piece in pieces {
+        let (name, after) = piece.split_once('>').unwrap_or((piece, ""));
+        match fresh(name, ahead) {
+            Some(fresh) => {
+                events.slots.push(Slot { at: events.text.len(), fresh });
+                events.text.resize(events.text.len() + fresh.width(), b'0');
+            }
+            None if name == "octet" => events.text.extend_from_slice(random.below(256).to_string().as_bytes()),
+            None if name == "model" && !model.is_empty() => events.text.extend_from_slice(model.as_bytes()),
+            None => {
+                let value = chosen(name, random);
+                if name == "model" {
+                    model = value;
+                }
+                events.text.extend_from_slice(value.as_bytes());
+            }
+        }
+        if name == "time" {
+            events.text.extend_from_slice(zone.as_bytes());
+        }
+        events.text.extend_from_slice(after.as_bytes());
+    }
+}
+
+fn chosen(name: &str, random: &mut Random) -> &'static str {
+    let values = values(name);
+    let at = usize::try_from(random.skewed(values.len() as u64)).unwrap_or(0);
+    values.get(at).copied().unwrap_or("unknown")
+}
+
+fn fresh(name: &str, ahead: i64) -> Option<Fresh> {
+    let digits = |prefix: &str| name.strip_prefix(prefix).and_then(|digits| digits.parse::<usize>().ok());
+    match name {
+        "id" => Some(Fresh::Id),
+        "uuid" => Some(Fresh::Uuid),
+        "time" => Some(Fresh::Time { ahead }),
+        "person" => Some(Fresh::Skewed { digits: 5, end: PEOPLE }),
+        "agent" => Some(Fresh::Skewed { digits: 4, end: AGENTS }),
+        _ => digits("hex")
+            .map(|digits| Fresh::Hex { digits })
+            .or_else(|| digits("num").map(|digits| Fresh::Number { digits })),
+    }
+}

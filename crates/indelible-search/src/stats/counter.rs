@@ -1,0 +1,442 @@
+//! Counts rows by group: values become small numbers, and rows of numbers are counted in a table.
+//!
+//! Never: keeps a value that no counted row has.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, PoisonError};
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNanosecondType};
+
+use super::{BY_MAX, GROUPS_MAX, Interval, StatsRow};
+use crate::columns::{Column, Kind};
+use crate::error::FindError;
+use crate::scan::{AttributeName, Counters, Evaluator, GroupReader, Memo, Rows, Work, attribute_texts, whole_bounds};
+
+/// What is counted by.
+#[derive(Debug)]
+pub(super) enum By {
+    Column(Column),
+    Attribute(AttributeName),
+}
+
+impl By {
+    pub(super) fn column(column: Column) -> Self {
+        Self::Column(column)
+    }
+
+    pub(super) fn attribute(key: &str) -> Self {
+        Self::Attribute(AttributeName::new(key))
+    }
+
+    fn source(&self) -> Column {
+        match self {
+            Self::Column(column) => *column,
+            Self::Attribute(_) => Column::Attributes,
+        }
+    }
+}
+
+/// A number for each value; 0 stands for none.
+type Code = u32;
+const NONE: Code = 0;
+/// Not looked up yet.
+const UNKNOWN: Code = Code::MAX;
+/// A bucket for entries without a time.
+const NO_TIME: i64 = i64::MIN;
+/// Largest table that is counted in directly; it has to stay in the processor's cache.
+const TABLE_MAX: usize = 1 << 14;
+
+/// A group: its bucket, and the code of each field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Group {
+    bucket: i64,
+    codes: [Code; BY_MAX],
+}
+
+/// Counts so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    groups: HashMap<Group, u64>,
+    pub(super) matched: u64,
+}
+
+impl Tally {
+    fn add(&mut self, group: Group, count: u64) -> Result<(), FindError> {
+        let full = self.groups.len() >= GROUPS_MAX;
+        match self.groups.entry(group) {
+            Entry::Occupied(mut known) => *known.get_mut() += count,
+            Entry::Vacant(_) if full => return Err(FindError::TooManyGroups { most: GROUPS_MAX }),
+            Entry::Vacant(new) => {
+                new.insert(count);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn merge(&mut self, other: Self) -> Result<(), FindError> {
+        self.matched += other.matched;
+        other.groups.into_iter().try_for_each(|(group, count)| self.add(group, count))
+    }
+}
+
+/// Values and their codes, shared by all threads.
+#[derive(Debug, Default)]
+struct Values {
+    codes: HashMap<String, Code>,
+    texts: Vec<String>,
+}
+
+impl Values {
+    fn code(&mut self, text: &str) -> Result<Code, FindError> {
+        if let Some(code) = self.codes.get(text) {
+            return Ok(*code);
+        }
+        let code = Code::try_from(self.texts.len() + 1).unwrap_or(UNKNOWN);
+        if self.texts.len() >= GROUPS_MAX {
+            return Err(FindError::TooManyGroups { most: GROUPS_MAX });
+        }
+        self.codes.insert(text.to_owned(), code);
+        self.texts.push(text.to_owned());
+        Ok(code)
+    }
+}
+
+/// Counts by fields and time.
+#[derive(Debug)]
+pub(super) struct Counter {
+    by: Vec<By>,
+    values: Vec<Mutex<Values>>,
+    interval: Option<Interval>,
+}
+
+/// Codes of the dictionary that rows use just now, one field's.
+#[derive(Debug, Default)]
+struct Translated {
+    dictionary: Option<ArrayRef>,
+    codes: Vec<Code>,
+}
+
+impl Counter {
+    pub(super) fn new(by: Vec<By>, interval: Option<Interval>) -> Self {
+        let values = by.iter().map(|_| Mutex::default()).collect();
+        Self { by, values, interval }
+    }
+
+    /// Counts the matching rows of one piece of work.
+    pub(super) fn add(&self, work: &Work, evaluator: &Evaluator<'_>, tally: &mut Tally) -> Result<(), FindError> {
+        let mut translated: Vec<_> = self.by.iter().map(|_| Translated::default()).collect();
+        match work {
+            Work::Chunk(chunk) => {
+                evaluator.patience.check()?;
+                Counters::add(&evaluator.counters.tail_rows, chunk.rows.num_rows() as u64);
+                let chosen = evaluator.program.matches(&chunk.rows, &mut Memo::default());
+                let rows = filter_record_batch(&chunk.rows, &BooleanArray::new(chosen, None))?;
+                tally.matched += rows.num_rows() as u64;
+                self.count(&rows, None, &mut translated, tally)
+            }
+            Work::Group(group) => {
+                let Some(chosen) = evaluator.rows(group)? else { return Ok(()) };
+                let count = match &chosen {
+                    Rows::All => group.len(),
+                    Rows::Some(rows) => rows.count_set_bits(),
+                };
+                tally.matched += count as u64;
+                let bucket = self.only_bucket(group);
+                let mut columns: Vec<_> = self.by.iter().map(By::source).collect();
+                if self.interval.is_some() && bucket.is_none() {
+                    columns.push(Column::Time);
+                }
+                if columns.is_empty() {
+                    let bucket = bucket.unwrap_or(NO_TIME);
+                    return tally.add(Group { bucket, codes: [NONE; BY_MAX] }, count as u64);
+                }
+                for batch in group.read(&columns, &chosen)? {
+                    evaluator.patience.check()?;
+                    self.count(&batch?, bucket, &mut translated, tally)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The bucket of every row of `group`, when its statistics say that there is only one.
+    fn only_bucket(&self, group: &GroupReader) -> Option<i64> {
+        let interval = self.interval?;
+        let (least, most) = whole_bounds(&group.footer, group.number, Column::Time)?;
+        (interval.bucket(least) == interval.bucket(most)).then(|| interval.bucket(least))
+    }
+
+    fn count(
+        &self,
+        rows: &RecordBatch,
+        bucket: Option<i64>,
+        translated: &mut [Translated],
+        tally: &mut Tally,
+    ) -> Result<(), FindError> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.by.iter().any(|by| matches!(by, By::Attribute(_)) || by.source().spec().kind == Kind::Texts) {
+            return self.count_lists(rows, bucket, tally);
+        }
+        let mut fields = Vec::with_capacity(self.by.len());
+        for (place, translated) in translated.iter_mut().enumerate() {
+            fields.push(self.codes(rows, place, translated)?);
+        }
+        let buckets = self.buckets(rows, bucket);
+        self.count_codes(&fields, &buckets, rows.num_rows(), tally)
+    }
+
+    /// The bucket of each row, or the one of all.
+    fn buckets(&self, rows: &RecordBatch, bucket: Option<i64>) -> Buckets {
+        let (Some(interval), None) = (self.interval, bucket) else { return Buckets::One(bucket.unwrap_or(NO_TIME)) };
+        let Some(times) = rows.column_by_name(Column::Time.name()) else { return Buckets::One(NO_TIME) };
+        let times = times.as_primitive::<TimestampNanosecondType>();
+        let mut last = NO_TIME;
+        let each = times.iter().map(|time| match time {
+            None => NO_TIME,
+            Some(time) => {
+                // Rows are nearly in order of time, so most lie in the bucket of the row before.
+                if last == NO_TIME || !(last..last.saturating_add(interval.length())).contains(&time) {
+                    last = interval.bucket(time);
+                }
+                last
+            }
+        });
+        Buckets::Each(each.collect())
+    }
+
+    /// The code of each row's value of one field.
+    fn codes(&self, rows: &RecordBatch, place: usize, translated: &mut Translated) -> Result<Vec<Code>, FindError> {
+        let column = self.by[place].source();
+        let Some(array) = rows.column_by_name(column.name()) else { return Ok(vec![NONE; rows.num_rows()]) };
+        let mut values = self.values[place].lock().unwrap_or_else(PoisonError::into_inner);
+        match array.data_type() {
+            DataType::Dictionary(_, _) => {
+                let array = array.as_dictionary::<Int32Type>();
+                translated.use_dictionary(array.values());
+                let texts = array.values().as_string::<i32>();
+                let code = |key: usize| match translated.codes.get_mut(key) {
+                    Some(code) if *code == UNKNOWN => {
+                        *code = values.code(texts.value(key))?;
+                        Ok(*code)
+                    }
+                    Some(code) => Ok(*code),
+                    None => Ok(NONE),
+                };
+                array.keys().iter().map(key_of).map(code_or_none(code)).collect()
+            }
+            DataType::Utf8 => {
+                array.as_string::<i32>().iter().map(|text| text.map_or(Ok(NONE), |text| values.code(text))).collect()
+            }
+            DataType::Int64 => {
+                let numbers = array.as_primitive::<Int64Type>().iter();
+                numbers.map(|number| number.map_or(Ok(NONE), |number| values.code(&number.to_string()))).collect()
+            }
+            _ => Ok(vec![NONE; rows.num_rows()]),
+        }
+    }
+
+    fn count_codes(
+        &self,
+        fields: &[Vec<Code>],
+        buckets: &Buckets,
+        rows: usize,
+        tally: &mut Tally,
+    ) -> Result<(), FindError> {
+        // A run of one bucket is counted in a table when the codes are few enough.
+        for (run, bucket) in buckets.runs(rows) {
+            let sizes: Vec<usize> = fields
+                .iter()
+                .map(|codes| codes[run.clone()].iter().max().map_or(1, |most| *most as usize + 1))
+                .collect();
+            let table = sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size)).filter(|all| *all <= TABLE_MAX);
+            match table {
+                Some(size) => count_in_table(fields, &sizes, run, &mut vec![0u64; size], |codes, count| {
+                    tally.add(Group { bucket, codes }, count)
+                })?,
+                None => {
+                    for row in run {
+                        let mut codes = [NONE; BY_MAX];
+                        fields.iter().enumerate().for_each(|(place, field)| codes[place] = field[row]);
+                        tally.add(Group { bucket, codes }, 1)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts row by row where a row may have several values of a field: once for each combination.
+    fn count_lists(&self, rows: &RecordBatch, bucket: Option<i64>, tally: &mut Tally) -> Result<(), FindError> {
+        let buckets = self.buckets(rows, bucket);
+        let mut fields = Vec::with_capacity(self.by.len());
+        for place in 0..self.by.len() {
+            fields.push(self.code_lists(rows, place)?);
+        }
+        for (run, bucket) in buckets.runs(rows.num_rows()) {
+            for row in run {
+                let mut groups = vec![[NONE; BY_MAX]];
+                for (place, field) in fields.iter().enumerate() {
+                    let with = |group: [Code; BY_MAX], code: Code| {
+                        let mut group = group;
+                        group[place] = code;
+                        group
+                    };
+                    groups = groups.iter().flat_map(|group| field[row].iter().map(|code| with(*group, *code))).collect();
+                    if groups.len() > GROUPS_MAX {
+                        return Err(FindError::TooManyGroups { most: GROUPS_MAX });
+                    }
+                }
+                groups.into_iter().try_for_each(|codes| tally.add(Group { bucket, codes }, 1))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The distinct codes of each row's values of one field; that of none when it has none.
+    fn code_lists(&self, rows: &RecordBatch, place: usize) -> Result<Vec<Vec<Code>>, FindError> {
+        let by = &self.by[place];
+        let Some(array) = rows.column_by_name(by.source().name()) else { return Ok(vec![vec![NONE]; rows.num_rows()]) };
+        let mut lists = Vec::with_capacity(rows.num_rows());
+        match (by, array.data_type()) {
+            (By::Attribute(name), DataType::Utf8) => {
+                let mut values = self.values[place].lock().unwrap_or_else(PoisonError::into_inner);
+                for text in array.as_string::<i32>() {
+                    let found = text.and_then(|text| name.find(text)).map(|value| attribute_texts(&value));
+                    lists.push(distinct(found.unwrap_or_default().iter().map(|text| values.code(text)))?);
+                }
+            }
+            (By::Column(_), DataType::List(_)) => {
+                let list = array.as_list::<i32>();
+                let items = RecordBatch::try_from_iter([(by.source().name(), list.values().clone())])?;
+                let codes = self.codes(&items, place, &mut Translated::default())?;
+                for (row, ends) in list.value_offsets().windows(2).enumerate() {
+                    let (from, until) = (usize::try_from(ends[0]).unwrap_or_default(), usize::try_from(ends[1]).unwrap_or_default());
+                    let range = if list.is_valid(row) { from..until } else { 0..0 };
+                    lists.push(distinct(codes[range].iter().copied().filter(|code| *code != NONE).map(Ok))?);
+                }
+            }
+            _ => lists.extend(self.codes(rows, place, &mut Translated::default())?.into_iter().map(|code| vec![code])),
+        }
+        Ok(lists)
+    }
+
+    /// The groups with their values: the `limit` largest, by time and then by count; and whether any were left out.
+    pub(super) fn rows(&self, tally: Tally, limit: usize) -> (Vec<StatsRow>, bool) {
+        let values: Vec<_> = self.values.iter().map(|values| values.lock().unwrap_or_else(PoisonError::into_inner)).collect();
+        let value = |place: usize, code: Code| {
+            let text = (code as usize).checked_sub(1).and_then(|at| values[place].texts.get(at));
+            match (text, &self.by[place]) {
+                (None, _) => serde_json::Value::Null,
+                (Some(text), By::Column(column)) if column.spec().kind == Kind::Number => {
+                    text.parse::<i64>().map_or_else(|_| text.as_str().into(), Into::into)
+                }
+                (Some(text), _) => text.as_str().into(),
+            }
+        };
+        let mut rows: Vec<_> = tally
+            .groups
+            .into_iter()
+            .map(|(group, count)| StatsRow {
+                by: (0..self.by.len()).map(|place| value(place, group.codes[place])).collect(),
+                time: Some(group.bucket).filter(|bucket| *bucket != NO_TIME),
+                count,
+            })
+            .collect();
+        let name = |row: &StatsRow| row.by.iter().map(ToString::to_string).collect::<Vec<_>>();
+        rows.sort_by(|a, b| b.count.cmp(&a.count).then(a.time.cmp(&b.time)).then_with(|| name(a).cmp(&name(b))));
+        let truncated = rows.len() > limit;
+        rows.truncate(limit);
+        rows.sort_by_key(|row| row.time);
+        (rows, truncated)
+    }
+}
+
+impl Translated {
+    /// Begins anew when rows use another dictionary.
+    fn use_dictionary(&mut self, dictionary: &ArrayRef) {
+        let same = self.dictionary.as_ref().is_some_and(|before| {
+            before.len() == dictionary.len() && before.to_data().ptr_eq(&dictionary.to_data())
+        });
+        if !same {
+            self.codes = vec![UNKNOWN; dictionary.len()];
+            self.dictionary = Some(dictionary.clone());
+        }
+    }
+}
+
+fn key_of(key: Option<i32>) -> Option<usize> {
+    key.and_then(|key| usize::try_from(key).ok())
+}
+
+fn code_or_none(
+    mut code: impl FnMut(usize) -> Result<Code, FindError>,
+) -> impl FnMut(Option<usize>) -> Result<Code, FindError> {
+    move |key| key.map_or(Ok(NONE), &mut code)
+}
+
+/// The distinct codes; that of none when there is none.
+fn distinct(codes: impl Iterator<Item = Result<Code, FindError>>) -> Result<Vec<Code>, FindError> {
+    let mut all = codes.collect::<Result<Vec<_>, _>>()?;
+    all.sort_unstable();
+    all.dedup();
+    if all.is_empty() {
+        all.push(NONE);
+    }
+    Ok(all)
+}
+
+fn count_in_table(
+    fields: &[Vec<Code>],
+    sizes: &[usize],
+    run: std::ops::Range<usize>,
+    table: &mut [u64],
+    mut add: impl FnMut([Code; BY_MAX], u64) -> Result<(), FindError>,
+) -> Result<(), FindError> {
+    match fields {
+        [] => table[0] = run.len() as u64,
+        [only] => only[run].iter().for_each(|code| table[*code as usize] += 1),
+        many => run.for_each(|row| {
+            let place = many.iter().zip(sizes).fold(0, |place, (field, size)| place * size + field[row] as usize);
+            table[place] += 1;
+        }),
+    }
+    for (place, count) in table.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let mut codes = [NONE; BY_MAX];
+        let mut rest = place;
+        for (at, size) in sizes.iter().enumerate().rev() {
+            codes[at] = Code::try_from(rest % size).unwrap_or(NONE);
+            rest /= size;
+        }
+        add(codes, *count)?;
+    }
+    Ok(())
+}
+
+/// The buckets of rows.
+enum Buckets {
+    One(i64),
+    Each(Vec<i64>),
+}
+
+impl Buckets {
+    /// Runs of rows in one bucket.
+    fn runs(&self, rows: usize) -> Vec<(std::ops::Range<usize>, i64)> {
+        match self {
+            Self::One(bucket) => vec![(0..rows, *bucket)],
+            Self::Each(buckets) => {
+                let mut start = 0;
+                let runs = buckets.chunk_by(|a, b| a == b).map(|run| {
+                    let range = start..start + run.len();
+                    start = range.end;
+                    (range, run[0])
+                });
+                runs.collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! Listening and stopping: connections within their limits, TLS, and an end that loses nothing.
+//!
+//! The order of a stop: no new connections; running requests go on until their time is over; the sums of the trail; the event
+//! of the stop; each log commits, seals and publishes what waits. A kill at any point loses at most the sums.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use indelible_access::{Minted, TokenError, TokenText};
+use indelible_event::build::EventBuilder;
+use indelible_event::doors::BoxFuture;
+use indelible_event::words::{Action, ActorType};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+use crate::api::count;
+use crate::app::App;
+use crate::assemble::{AssembleError, Assembled, assemble};
+use crate::call::Peer;
+use crate::config::{Config, LimitsConfig};
+use crate::gate::router;
+use crate::problem::Problem;
+use crate::tls::{TlsError, acceptor};
+use crate::trail::OWN_SOURCE_ID;
+use crate::{background, indexer};
+
+/// Most header lines of a request.
+const HEADERS_MAX: usize = 64;
+/// Most requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// How long to wait after the operating system refused a connection (no file handles, …).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the stop waits for the outcomes of exports and followers to be put on record.
+const LAST_OUTCOMES_TIME: Duration = Duration::from_secs(10);
+
+/// What the server runs with.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// The settings.
+    pub config: Config,
+    /// The admin token that the operator chose (`INDELIBLE_ADMIN_TOKEN`).
+    pub admin_token: Option<TokenText>,
+}
+
+/// What to tell when the server is ready.
+#[derive(Debug)]
+pub struct Ready {
+    /// How to reach it.
+    pub url: String,
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// The admin token, if this start made one: to be shown once.
+    pub admin_token: Option<TokenText>,
+    /// Where data is.
+    pub data_dir: PathBuf,
+    /// The logs, with whether this start made them.
+    pub logs: Vec<(String, bool)>,
+    /// Whether requests come over TLS.
+    pub tls: bool,
+}
+
+/// The server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The certificate cannot be used.
+    #[error("cannot use the certificate")]
+    Tls(#[from] TlsError),
+    /// The parts could not be put together.
+    #[error("cannot start")]
+    Assemble(#[from] AssembleError),
+    /// The admin token cannot be used or made.
+    #[error("cannot set the admin token")]
+    AdminToken(#[source] TokenError),
+    /// The start could not be recorded, so nothing is served.
+    #[error("the start cannot be recorded in the log: {reason}")]
+    Record {
+        /// Why.
+        reason: String,
+    },
+    /// A task of the server ended early.
+    #[error("the server ended early: {reason}")]
+    Early {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Runs the server until `shutdown` resolves. `ready` is called once it listens and its start is on record.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start. Nothing was served then.
+pub async fn run(
+    options: ServeOptions,
+    ready: impl FnOnce(Ready),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let ServeOptions { config, admin_token } = options;
+    let limits = config.limits.clone();
+    let listen = config.server.listen.clone();
+    let tls = acceptor(&config)?;
+    let refused = |source| ServeError::Listen { address: listen.clone(), source };
+    let listener = TcpListener::bind(&listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+
+    let (stop, stopping) = watch::channel(false);
+    let watching = stopping.clone();
+    let assembled = tokio::task::spawn_blocking(move || assemble(config, watching)).await;
+    let assembled = assembled.map_err(|error| ServeError::Early { reason: error.to_string() })??;
+    let app = Arc::clone(&assembled.app);
+    record_start(&assembled, address).await?;
+    let admin_token = admin(&app, admin_token).await?;
+    let sums = background::start(&app, stopping);
+    let indexers = indexer::start(&app);
+    ready(Ready {
+        url: url(&app.config, address, tls.is_some()),
+        address,
+        admin_token,
+        data_dir: app.config.server.data.clone(),
+        logs: assembled.opened.iter().map(|(log, opened)| (log.name().to_owned(), opened.created)).collect(),
+        tls: tls.is_some(),
+    });
+
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    accept(&app, &limits, &listener, tls.as_ref(), &graceful, &mut connections, shutdown).await;
+    drop(listener);
+    stop.send_replace(true);
+    if tokio::time::timeout(limits.shutdown_time.duration(), graceful.shutdown()).await.is_err() {
+        tracing::warn!(open = connections.len(), "requests were cut off: they took longer than `limits.shutdown_time`");
+    }
+    connections.shutdown().await;
+    if let Err(error) = sums.await {
+        tracing::error!(%error, "the sums of the trail ended early");
+    }
+    close(&app, indexers).await;
+    drop(assembled);
+    Ok(())
+}
+
+/// The admin token of this start: its making is on record before it opens anything.
+async fn admin(app: &Arc<App>, chosen: Option<TokenText>) -> Result<Option<TokenText>, ServeError> {
+    if chosen.as_ref().is_some_and(|token| token.reveal().len() < indelible_access::token::TOKEN_TEXT_BYTES_STRONG) {
+        tracing::warn!("INDELIBLE_ADMIN_TOKEN is short enough to be guessed; use at least 32 random characters");
+    }
+    let now = app.environment.now_seconds();
+    let Some(minted) = app.tokens.mint_admin(chosen.as_ref(), now).map_err(ServeError::AdminToken)? else {
+        return Ok(None);
+    };
+    record_own(app, admin_event(app, &minted)).await?;
+    let (_, text) = app.tokens.keep(minted).map_err(ServeError::AdminToken)?;
+    Ok(text)
+}
+
+fn admin_event<'a>(app: &App, minted: &'a Minted) -> EventBuilder<'a> {
+    let origin = if minted.row.from_environment { "environment" } else { "made at start" };
+    EventBuilder::new(app.trail.now(), Action::Grant, "tokens.create", ActorType::System, OWN_SOURCE_ID)
+        .resource("token", &minted.row.id)
+        .attribute("name", minted.row.name.as_str())
+        .attribute("role", minted.row.role.word())
+        .attribute("origin", origin)
+}
+
+/// The start is on record before anything is served; so is what it found that a person should know.
+async fn record_start(assembled: &Assembled, address: SocketAddr) -> Result<(), ServeError> {
+    let app = &assembled.app;
+    let event =
+        |operation| EventBuilder::new(app.trail.now(), Action::Configure, operation, ActorType::System, OWN_SOURCE_ID);
+    for (log, opened) in &assembled.opened {
+        if opened.created {
+            let made = event("log.create").resource("log", log.name()).attribute("origin", log.origin());
+            let _mark = app.trail.record(log, made).await.map_err(|problem| unrecorded(&problem))?;
+        }
+        if let Some(cut) = &opened.cut {
+            let file = cut.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            tracing::warn!(
+                log = log.name(),
+                file,
+                offset = cut.offset,
+                bytes = cut.bytes,
+                "a torn tail was cut off the journal; nothing in it was acknowledged"
+            );
+            let torn = event("journal.cut")
+                .resource("log", log.name())
+                .attribute("file", file)
+                .attribute("offset", count(cut.offset))
+                .attribute("bytes", count(cut.bytes))
+                .attribute("next_index", count(cut.next_index));
+            let _mark = app.trail.record(log, torn).await.map_err(|problem| unrecorded(&problem))?;
+        }
+    }
+    let start = event("server.start")
+        .attribute("version", env!("CARGO_PKG_VERSION"))
+        .attribute("address", address.to_string())
+        .attribute("tls", app.config.tls())
+        .attribute("public_logs", app.logs.iter().any(|log| log.is_public()));
+    record_own(app, start).await
+}
+
+async fn record_own(app: &App, event: EventBuilder<'_>) -> Result<(), ServeError> {
+    app.trail.record(app.logs.first(), event).await.map(|_mark| ()).map_err(|problem| unrecorded(&problem))
+}
+
+fn unrecorded(problem: &Problem) -> ServeError {
+    ServeError::Record { reason: problem.cause().unwrap_or(problem.detail()).to_owned() }
+}
+
+/// The last words of the server, then of each log.
+async fn close(app: &Arc<App>, indexers: Vec<JoinHandle<()>>) {
+    let places = [(&app.queries, app.config.limits.queries), (&app.followers, app.config.limits.followers)];
+    for (places, count) in places {
+        let all = places.acquire_many(u32::try_from(count).unwrap_or(u32::MAX));
+        if tokio::time::timeout(LAST_OUTCOMES_TIME, all).await.is_err() {
+            tracing::warn!("a long answer did not end in time; its outcome is not on record");
+        }
+    }
+    background::finish(app).await;
+    let now = app.trail.now();
+    let stop = EventBuilder::new(now, Action::Configure, "server.stop", ActorType::System, OWN_SOURCE_ID);
+    if let Err(problem) = app.trail.record(app.logs.first(), stop).await {
+        tracing::error!(cause = problem.cause(), "the stop could not be recorded");
+    }
+    let ended =
+        tokio::task::spawn_blocking(move || indexers.into_iter().filter_map(|thread| thread.join().err()).count());
+    if !matches!(ended.await, Ok(0)) {
+        tracing::error!("the search index ended by a mistake; it is filled again at the next start");
+    }
+    for log in app.logs.iter() {
+        let published = Arc::clone(&log.published);
+        if let Err(error) = tokio::task::spawn_blocking(move || published.close()).await {
+            tracing::error!(log = log.name(), %error, "the log could not be closed; the next start recovers it");
+        }
+    }
+}
+
+fn url(config: &Config, address: SocketAddr, tls: bool) -> String {
+    match &config.server.public_url {
+        Some(url) => url.clone(),
+        None => format!("{}://{address}", if tls { "https" } else { "http" }),
+    }
+}
+
+/// Accepts connections until the stop.
+async fn accept(
+    app: &Arc<App>,
+    limits: &LimitsConfig,
+    listener: &TcpListener,
+    tls: Option<&TlsAcceptor>,
+    graceful: &GracefulShutdown,
+    connections: &mut JoinSet<()>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let router = router(app);
+    let server = Arc::new(connection_settings(limits));
+    let room = Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let next = async {
+            let place = Arc::clone(&room).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
+            () = &mut shutdown => return,
+        };
+        while connections.try_join_next().is_some() {}
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let one = Connection {
+            requests: Requests { router: router.clone(), peer: Peer(peer.ip().to_canonical()) },
+            server: Arc::clone(&server),
+            watcher: graceful.watcher(),
+            handshake_time: limits.header_time.duration(),
+        };
+        let (tls, app) = (tls.cloned(), Arc::clone(app));
+        connections.spawn(async move {
+            app.metrics.connections.inc();
+            one.run(stream, tls).await;
+            app.metrics.connections.dec();
+            drop(place);
+        });
+    }
+}
+
+fn connection_settings(limits: &LimitsConfig) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time.duration())
+        .max_buf_size(limits.header_bytes.in_memory())
+        .max_headers(HEADERS_MAX);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.header_time.duration())
+        .keep_alive_timeout(limits.header_time.duration());
+    server
+}
+
+/// One connection and the requests on it.
+struct Connection {
+    requests: Requests,
+    server: Arc<auto::Builder<TokioExecutor>>,
+    watcher: Watcher,
+    handshake_time: Duration,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection answers slowly: TCP_NODELAY was refused");
+        }
+        let Some(tls) = tls else { return self.serve(stream).await };
+        match tokio::time::timeout(self.handshake_time, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let connection = self.server.serve_connection(TokioIo::new(stream), self.requests);
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(error = %error, "a connection ended early");
+        }
+    }
+}
+
+/// Hands requests of one connection to the router, with the client's address.
+#[derive(Clone)]
+struct Requests {
+    router: Router,
+    peer: Peer,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Requests {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        let mut router = self.router.clone();
+        Box::pin(async move { router.call(request).await })
+    }
+}

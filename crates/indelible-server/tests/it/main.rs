@@ -1,0 +1,12 @@
+//! The server from outside: a real one, in this process, on a free port, over a folder of its own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod harness;
+
+mod access;
+mod find;
+mod published;
+mod record;
+mod trail;
+mod transport;

@@ -1,0 +1,130 @@
+//! The transport: health, figures, request ids, slow and oversized clients, TLS, a stop that loses nothing.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use indelible_server::config::{Config, Period};
+
+use crate::harness::{ADMIN, Server, event};
+
+#[test]
+fn health_readiness_figures_and_the_description_need_no_token() {
+    let server = Server::start();
+    server.post("/v1/events", event(None, "ana").to_string());
+    let open = |path: &str| server.send("GET", path, &[], None);
+    assert_eq!(open("/healthz").text(), "ok\n");
+    assert_eq!(open("/readyz").json()["ready"], true);
+    let figures = open("/metrics").text();
+    for line in [
+        "indelible_events_recorded_total 1\n",
+        "indelible_http_requests_total{operation=\"events.record\",status=\"200\"} 1\n",
+        "indelible_log_recording{log=\"main\"} 1\n",
+    ] {
+        assert!(figures.contains(line), "{line} is not in\n{figures}");
+    }
+    assert_eq!(open("/openapi.json").json()["openapi"], "3.1.0");
+}
+
+#[test]
+fn each_answer_has_a_request_id_of_its_own() {
+    let server = Server::start();
+    let ids: std::collections::HashSet<String> =
+        (0..3).map(|_| server.get("/healthz").header("x-request-id").to_owned()).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.iter().all(|id| id.len() == 17));
+}
+
+#[test]
+fn a_head_that_never_ends_is_cut_off() {
+    let mut config = Config::default();
+    config.limits.header_time = Period::seconds(1);
+    let server = Server::start_with(config);
+    let mut slow = TcpStream::connect(server.ready.address).unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).unwrap();
+    assert!(!String::from_utf8_lossy(&rest).contains("200"), "{}", String::from_utf8_lossy(&rest));
+}
+
+#[test]
+fn a_body_that_never_ends_is_cut_off() {
+    let mut config = Config::default();
+    config.limits.body_time = Period::seconds(1);
+    let server = Server::start_with(config);
+    let mut slow = TcpStream::connect(server.ready.address).unwrap();
+    let head =
+        format!("POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN}\r\ncontent-length: 10\r\n\r\n{{");
+    slow.write_all(head.as_bytes()).unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answer = [0u8; 64];
+    let read = slow.read(&mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer[..read]).starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
+fn an_oversized_head_is_refused() {
+    let server = Server::start();
+    let long = "x".repeat(70_000);
+    let answer = server.send("GET", "/healthz", &[("x-long", &long)], None);
+    assert_eq!(answer.status, 431);
+}
+
+#[test]
+fn whatever_was_acknowledged_before_a_stop_is_there_after_it() {
+    let server = Server::start();
+    let acknowledged: Vec<(u64, String)> = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let server = &server;
+                scope.spawn(move || {
+                    (0..25)
+                        .map(|n| {
+                            let actor = format!("actor-{sender}-{n}");
+                            let answer = server.post("/v1/events", event(None, &actor).to_string()).json();
+                            (answer["first_index"].as_u64().unwrap(), actor)
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect()
+    });
+    let server = Server::start_in(server.stop(), Config::default());
+    assert_eq!(acknowledged.len(), 100);
+    for (index, actor) in acknowledged {
+        assert_eq!(server.get(&format!("/v1/logs/main/entries/{index}")).json()["actor"]["id"], actor.as_str());
+    }
+}
+
+#[test]
+fn requests_come_over_tls_when_a_certificate_is_set() {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
+    std::fs::write(&chain, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let mut config = Config::default();
+    config.server.tls_certificate = Some(chain);
+    config.server.tls_key = Some(key);
+    let server = Server::start_with(config);
+    assert!(server.url.starts_with("https://127.0.0.1:"));
+
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certified.cert.der().clone()).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let mut session = rustls::ClientConnection::new(std::sync::Arc::new(client), name).unwrap();
+    let mut socket = TcpStream::connect(server.ready.address).unwrap();
+    let mut stream = rustls::Stream::new(&mut session, &mut socket);
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    let _closed = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok\n"), "{answer}");
+}

@@ -1,0 +1,248 @@
+//! Where a log's published bytes come from: a folder or a URL.
+//!
+//! Promises: reads are capped; a file that is not there is told apart from one that cannot be read, because the first is a
+//! finding about the log and the second is not. Never: writes, follows anything but the paths that tlog-tiles names, or sends
+//! the token to another host.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ureq::Agent;
+
+/// Longest wait for one resource over HTTP, body included: a full bundle is at most 16 MB.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Redirects followed; the token is never sent along.
+const REDIRECTS_MAX: u32 = 3;
+/// Deepest folder below the log that is listed: `tile/entries/x…/x…/x…/x…/x….p/width`.
+const FOLDER_DEPTH_MAX: usize = 10;
+
+/// Why bytes could not be had. Says nothing about the log's integrity.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The operating system would not let us read it.
+    #[error("`{path}` cannot be read: {source}")]
+    Io {
+        /// Path below the log.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Something else than a file stands there.
+    #[error("`{path}` is no file")]
+    NoFile {
+        /// Path below the log.
+        path: String,
+    },
+    /// More bytes than such a resource can have.
+    #[error("`{path}` is longer than {bytes_max} bytes, the most that such a file can have")]
+    TooLong {
+        /// Path below the log.
+        path: String,
+        /// The cap.
+        bytes_max: usize,
+    },
+    /// The server answered with something else than the resource or 404.
+    #[error("`{path}`: the server answered {status}; {advice}")]
+    Status {
+        /// Path below the log.
+        path: String,
+        /// The HTTP status.
+        status: u16,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// No answer.
+    #[error("`{path}` could not be fetched: {reason}")]
+    Transport {
+        /// Path below the log.
+        path: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The address of the log is not usable.
+    #[error("`{url}` is no address of a log: it must begin with https:// or http://")]
+    Url {
+        /// The address.
+        url: String,
+    },
+}
+
+/// Published bytes of one log.
+///
+/// Contract: `read` gives a resource whole or not at all, the same bytes at each call for tiles and bundles; `Ok(false)`
+/// means that the log does not have it; `list` names every file, or says that it cannot.
+pub trait LogSource: Sync {
+    /// What to call it in the report.
+    fn name(&self) -> String;
+
+    /// Reads the resource at `path` below the log into `into`, whose old content is dropped. `false` when it is not there.
+    ///
+    /// # Errors
+    /// [`SourceError`]
+    fn read(&self, path: &str, bytes_max: usize, into: &mut Vec<u8>) -> Result<bool, SourceError>;
+
+    /// Names every file of the log, if the source can; `false` when it cannot.
+    ///
+    /// # Errors
+    /// [`SourceError`]
+    fn list(&self, each: &mut dyn FnMut(&str)) -> Result<bool, SourceError>;
+}
+
+/// A log in a folder: `checkpoint`, `log.vkey`, `tile/…`.
+#[derive(Clone, Debug)]
+pub struct FolderSource {
+    root: PathBuf,
+}
+
+impl FolderSource {
+    /// A folder that holds a `checkpoint` and a `tile` tree.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn list_folder(&self, below: &Path, depth: usize, each: &mut dyn FnMut(&str)) -> Result<(), SourceError> {
+        let path = || below.to_string_lossy().into_owned();
+        let error = |source| SourceError::Io { path: path(), source };
+        for item in fs::read_dir(self.root.join(below)).map_err(error)? {
+            let item = item.map_err(error)?;
+            let below = below.join(item.file_name());
+            let folder = item.file_type().map_err(error)?.is_dir();
+            if folder && depth < FOLDER_DEPTH_MAX {
+                self.list_folder(&below, depth + 1, each)?;
+            } else {
+                each(&below.to_string_lossy());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LogSource for FolderSource {
+    fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn read(&self, path: &str, bytes_max: usize, into: &mut Vec<u8>) -> Result<bool, SourceError> {
+        let file = self.root.join(path);
+        let error = |source| SourceError::Io { path: path.to_owned(), source };
+        // Looked at before it is opened: opening a pipe would wait for ever.
+        let length = match fs::metadata(&file) {
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            Ok(_) => return Err(SourceError::NoFile { path: path.to_owned() }),
+            Err(error) if absent(&error) => return Ok(false),
+            Err(source) => return Err(error(source)),
+        };
+        let too_long = || SourceError::TooLong { path: path.to_owned(), bytes_max };
+        let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max).ok_or_else(too_long)?;
+        let mut file = match File::open(&file) {
+            Ok(file) => file,
+            Err(error) if absent(&error) => return Ok(false),
+            Err(source) => return Err(error(source)),
+        };
+        // One byte of room more than the file has: the read that fills it and the one that sees the end are two calls.
+        into.resize(length + 1, 0);
+        let mut got = 0;
+        loop {
+            match file.read(into.get_mut(got..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(more) => got += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(error(source)),
+            }
+        }
+        if got > bytes_max {
+            return Err(too_long());
+        }
+        into.truncate(got);
+        Ok(true)
+    }
+
+    fn list(&self, each: &mut dyn FnMut(&str)) -> Result<bool, SourceError> {
+        self.list_folder(Path::new(""), 0, each)?;
+        Ok(true)
+    }
+}
+
+fn absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// A log behind HTTP: `<prefix>/checkpoint`, `<prefix>/log.vkey`, `<prefix>/tile/…`.
+///
+/// For `https` the process must have installed a rustls crypto provider.
+pub struct UrlSource {
+    prefix: String,
+    token: Option<String>,
+    agent: Agent,
+}
+
+impl UrlSource {
+    /// A log at a prefix such as `https://logs.example.com/log/main`, read with a bearer token if it is not public.
+    ///
+    /// # Errors
+    /// [`SourceError::Url`]
+    pub fn new(prefix: &str, token: Option<&str>) -> Result<Self, SourceError> {
+        let has_scheme = ["https://", "http://"].iter().any(|scheme| prefix.starts_with(scheme));
+        if !has_scheme {
+            return Err(SourceError::Url { url: prefix.to_owned() });
+        }
+        let agent = Agent::config_builder()
+            .timeout_global(Some(HTTP_TIMEOUT))
+            .http_status_as_error(false)
+            .max_redirects(REDIRECTS_MAX)
+            .build()
+            .into();
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Ok(Self { prefix, token: token.map(|token| format!("Bearer {token}")), agent })
+    }
+}
+
+impl std::fmt::Debug for UrlSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UrlSource({})", self.prefix)
+    }
+}
+
+impl LogSource for UrlSource {
+    fn name(&self) -> String {
+        self.prefix.clone()
+    }
+
+    fn read(&self, path: &str, bytes_max: usize, into: &mut Vec<u8>) -> Result<bool, SourceError> {
+        let transport = |reason: String| SourceError::Transport { path: path.to_owned(), reason };
+        let mut request = self.agent.get(format!("{}/{path}", self.prefix));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", token);
+        }
+        let mut response = request.call().map_err(|error| transport(error.to_string()))?;
+        let status = response.status().as_u16();
+        let advice = match status {
+            200 => "",
+            404 | 410 => return Ok(false),
+            401 | 403 => "give a token that may read this log",
+            429 => "wait and try again",
+            _ => "try again, or check the address",
+        };
+        if status != 200 {
+            return Err(SourceError::Status { path: path.to_owned(), status, advice });
+        }
+        if response.headers().contains_key("content-encoding") {
+            return Err(transport("the body is compressed, which was not asked for".to_owned()));
+        }
+        into.clear();
+        let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+        let body = response.body_mut().as_reader();
+        body.take(cap).read_to_end(into).map_err(|error| transport(error.to_string()))?;
+        if into.len() > bytes_max {
+            return Err(SourceError::TooLong { path: path.to_owned(), bytes_max });
+        }
+        Ok(true)
+    }
+
+    fn list(&self, _each: &mut dyn FnMut(&str)) -> Result<bool, SourceError> {
+        Ok(false)
+    }
+}

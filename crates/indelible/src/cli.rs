@@ -1,0 +1,461 @@
+//! The command line: names, help and examples. Never: what a command does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::output::{EventFormat, Format};
+
+const EXIT_CODES: &str = "Exit codes: 0 done and nothing is wrong; 1 done and something is wrong (tampered, an attack was missed, \
+events were refused); 2 it could not be done or checked; 64 wrong command line; 78 wrong configuration.";
+
+/// Audit-ready access logs for AI systems.
+///
+/// Start with `indelible serve`. Client commands read the server's address from INDELIBLE_URL and the token from
+/// INDELIBLE_TOKEN.
+#[derive(Debug, Parser)]
+#[command(name = "indelible", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which server a command talks to.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ServerArguments {
+    /// The server's address.
+    #[arg(long, global = true, env = "INDELIBLE_URL", default_value = "http://127.0.0.1:7411", value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+    /// A file that holds the token (otherwise INDELIBLE_TOKEN).
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Certificate authorities to trust, a PEM file (otherwise the system's).
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(ServeArguments),
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Send events, one JSON object a line, from a file or standard input.
+    Record(RecordArguments),
+    /// Find events.
+    Search(SearchArguments),
+    /// Print new events as they are recorded.
+    Tail(TailArguments),
+    /// Count events by field and time.
+    Stats(StatsArguments),
+    /// Ask in SQL; the table is `events`.
+    Sql(SqlArguments),
+    /// Write events to a file: CSV, NDJSON, Parquet or OCSF.
+    Export(ExportArguments),
+    /// Check a log: a folder (no server needed) or a URL.
+    Verify(VerifyArguments),
+    /// Check a receipt against a log.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
+    /// Print the newest checkpoint: keep it somewhere else, and verify against it later.
+    Checkpoint(CheckpointArguments),
+    /// Print the proof of one entry (C2SP tlog-proof).
+    Proof(ProofArguments),
+    /// Attack a copy of a log and show what catches each attack.
+    Drill(DrillArguments),
+    /// List the server's logs.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Make, list and revoke tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Rebuild or check the search index of a data folder.
+    #[command(subcommand)]
+    Index(IndexCommand),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible serve\n  indelible serve --demo\n  indelible serve --data /var/lib/indelible \
+--listen 0.0.0.0:7411 --config /etc/indelible.toml")]
+pub(crate) struct ServeArguments {
+    /// Where everything is kept; made if it is not there.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// Where to listen.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// The configuration file (otherwise `indelible.toml`, if there is one).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// How others reach the server; part of the origin of new logs.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) public_url: Option<String>,
+    /// Log level: error, warn, info, debug, trace.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// Also send a stream of sample traffic through the API, marked as demo.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether the configuration can be used, and what is wrong with it.
+    Check(ConfigArguments),
+    /// Print every value in force and where it came from.
+    Show(ConfigArguments),
+}
+
+/// `config check|show`
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// The configuration file (otherwise `indelible.toml`, if there is one).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `record`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible record events.ndjson\n  cat events.ndjson | indelible record -\n  indelible \
+record events.ndjson --receipts receipts/\n\nAn interrupted run of a file goes on where it stopped: the place is kept in \
+FILE.indelible-state. Events without an id get one from their place and content, so that sending them again changes nothing.")]
+pub(crate) struct RecordArguments {
+    /// The file; `-` is standard input.
+    #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Which log.
+    #[arg(long)]
+    pub(crate) log: Option<String>,
+    /// Events in one request.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) batch: u16,
+    /// Record the good events of a request and list the others.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Where to keep the place reached (for a file: FILE.indelible-state).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) state: Option<PathBuf>,
+    /// Keep each receipt in this folder.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) receipts: Option<PathBuf>,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Newest or oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OrderArgument {
+    /// Newest first.
+    Desc,
+    /// Oldest first.
+    Asc,
+}
+
+/// What to look for, and where.
+#[derive(Debug, Args)]
+pub(crate) struct QueryArguments {
+    /// The query; empty finds everything.
+    #[arg(default_value = "", allow_hyphen_values = true)]
+    pub(crate) query: String,
+    /// Not before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Not after this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Which log.
+    #[arg(long)]
+    pub(crate) log: Option<String>,
+    /// Look into this data folder instead of asking a server.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// `search`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible search 'actor:ana@example.com action:read,infer outcome:denied'\n  indelible \
+search 'resource:customers* time:>2026-11-01 -source:batch \"free text\"'\n  indelible search 'model:gpt-5 (outcome:denied or \
+outcome:failed)' --format ndjson --limit 5000")]
+pub(crate) struct SearchArguments {
+    #[command(flatten)]
+    pub(crate) query: QueryArguments,
+    /// Most events.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Newest or oldest first.
+    #[arg(long, value_enum, default_value = "desc")]
+    pub(crate) order: OrderArgument,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: EventFormat,
+}
+
+/// `tail`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible tail -f 'outcome:denied'\n  indelible tail -n 20")]
+pub(crate) struct TailArguments {
+    #[command(flatten)]
+    pub(crate) query: QueryArguments,
+    /// Go on as new events are recorded.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the last events to print first.
+    #[arg(short = 'n', long, default_value_t = 10)]
+    pub(crate) lines: usize,
+    /// Print events as stored, one JSON object a line.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: EventFormat,
+}
+
+/// `stats`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible stats --by model\n  indelible stats 'outcome:denied' --by actor,action \
+--interval 1h")]
+pub(crate) struct StatsArguments {
+    #[command(flatten)]
+    pub(crate) query: QueryArguments,
+    /// Fields to count by.
+    #[arg(long, value_name = "FIELDS")]
+    pub(crate) by: Option<String>,
+    /// Width of a time step, such as 5m, 1h, 1d.
+    #[arg(long)]
+    pub(crate) interval: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `sql`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible sql 'select actor_id, count(*) from events group by 1 order by 2 desc limit \
+10'\n  indelible sql 'select * from events limit 3' --format json")]
+pub(crate) struct SqlArguments {
+    /// One SELECT; the table is `events`.
+    pub(crate) query: String,
+    /// Which log.
+    #[arg(long)]
+    pub(crate) log: Option<String>,
+    /// Look into this data folder instead of asking a server.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// How to print: table, json, ndjson or csv.
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: EventFormat,
+}
+
+/// Forms of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// Comma-separated values, safe to open in a spreadsheet.
+    Csv,
+    /// The entries as stored, one a line.
+    Ndjson,
+    /// Columns, for any engine.
+    Parquet,
+    /// OCSF API Activity, one a line.
+    Ocsf,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible export 'resource:customers' --format csv -o customers.csv\n  indelible export '' \
+--from 2026-11-01 --to 2026-11-30 --format parquet -o november.parquet")]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) query: QueryArguments,
+    /// In which form.
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub(crate) format: ExportFormat,
+    /// Where to; `-` is standard output.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible verify indelible-data/logs/main\n  indelible verify indelible-data/logs/main \
+--from kept-checkpoint --key pinned.vkey\n  indelible verify https://logs.example.com/log/main --format json\n\nA key found \
+beside the log proves less than one you keep elsewhere; a checkpoint you keep elsewhere is what shows a rewritten history.")]
+pub(crate) struct VerifyArguments {
+    /// The log's folder (`DATA/logs/NAME`) or URL (`…/log/NAME`).
+    #[arg(value_name = "PATH|URL", value_hint = ValueHint::AnyPath)]
+    pub(crate) log: String,
+    /// A checkpoint kept elsewhere, which the log must extend.
+    #[arg(long, value_name = "CHECKPOINT", value_hint = ValueHint::FilePath)]
+    pub(crate) from: Option<PathBuf>,
+    /// The log's verifier key, or a file that holds it.
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) key: Option<String>,
+    /// How to print the report.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `receipt`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Check that what a receipt promises stands in the log.
+    Verify(ReceiptArguments),
+}
+
+/// `receipt verify`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  indelible receipt verify receipt.txt indelible-data/logs/main --key pinned.vkey")]
+pub(crate) struct ReceiptArguments {
+    /// The receipt: a signed note, or the JSON answer that holds it.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) receipt: PathBuf,
+    /// The log's folder or URL.
+    #[arg(value_name = "PATH|URL")]
+    pub(crate) log: String,
+    /// The log's verifier key, or a file that holds it.
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) key: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `checkpoint`
+#[derive(Debug, Args)]
+pub(crate) struct CheckpointArguments {
+    /// Which log.
+    #[arg(long, default_value = "main")]
+    pub(crate) log: String,
+}
+
+/// `proof`
+#[derive(Debug, Args)]
+pub(crate) struct ProofArguments {
+    /// The entry's index.
+    pub(crate) index: u64,
+    /// Which log.
+    #[arg(long, default_value = "main")]
+    pub(crate) log: String,
+}
+
+/// `drill`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  indelible drill\n  indelible drill --data /var/lib/indelible --log main --entries \
+20000\n\nThe log itself is only read. The result is recorded in the log: through the server if INDELIBLE_TOKEN is set, \
+otherwise directly when no server runs on the data folder.")]
+pub(crate) struct DrillArguments {
+    /// The data folder.
+    #[arg(long, value_name = "DIR", default_value = "indelible-data", value_hint = ValueHint::DirPath)]
+    pub(crate) data: PathBuf,
+    /// Which log.
+    #[arg(long, default_value = "main")]
+    pub(crate) log: String,
+    /// Most entries to copy.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) entries: usize,
+    /// Where to put the copies; they are removed afterwards.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Do not record the result.
+    #[arg(long)]
+    pub(crate) no_record: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `log`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// List the logs with their origins, sizes and keys.
+    List {
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+}
+
+/// Roles of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArgument {
+    /// Everything.
+    Admin,
+    /// Recording only.
+    Ingest,
+    /// Reading only.
+    Read,
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; it is shown once.
+    Create {
+        /// A name, which will stand in the log as the actor.
+        name: String,
+        /// What it allows.
+        #[arg(long, value_enum)]
+        role: RoleArgument,
+        /// Only for these logs (comma-separated).
+        #[arg(long)]
+        logs: Option<String>,
+        /// When it ends, RFC 3339.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// List tokens; never the tokens themselves.
+    List {
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Revoke a token by its id.
+    Revoke {
+        /// The token's id.
+        id: String,
+    },
+}
+
+/// `index`
+#[derive(Debug, Subcommand)]
+pub(crate) enum IndexCommand {
+    /// Delete the index and write it anew from the log. Stop the server first.
+    Rebuild(IndexArguments),
+    /// Rebuild the index beside the old one and compare: rows that differ or are missing.
+    Check(IndexArguments),
+}
+
+/// `index rebuild|check`
+#[derive(Debug, Args)]
+pub(crate) struct IndexArguments {
+    /// The data folder.
+    #[arg(long, value_name = "DIR", default_value = "indelible-data", value_hint = ValueHint::DirPath)]
+    pub(crate) data: PathBuf,
+    /// Which log.
+    #[arg(long, default_value = "main")]
+    pub(crate) log: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,229 @@
+//! The HTTP client of every command: one server, one token, clear errors, patient retries. Never: shows the token.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Body};
+
+use crate::cli::ServerArguments;
+use crate::exit::{CliError, chain};
+
+/// Tries of one request before giving up: with doubling waits about a minute.
+const TRIES: u32 = 8;
+/// The first wait.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// Largest answer that is read into memory.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Where certificate authorities are on the systems we know.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// Talks to one server.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: Agent,
+    url: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// A client for the server that the arguments or the environment name.
+    pub(crate) fn new(arguments: &ServerArguments) -> Result<Self, CliError> {
+        let token = match &arguments.token_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| CliError::because(format!("cannot read {}", path.display()), &error))?;
+                Some(text.trim().to_owned())
+            }
+            None => std::env::var("INDELIBLE_TOKEN").ok().filter(|token| !token.is_empty()),
+        };
+        Self::build(arguments, token)
+    }
+
+    /// A client with a token of its own.
+    pub(crate) fn with_token(arguments: &ServerArguments, token: &str) -> Result<Self, CliError> {
+        Self::build(arguments, Some(token.to_owned()))
+    }
+
+    fn build(arguments: &ServerArguments, token: Option<String>) -> Result<Self, CliError> {
+        let url = arguments.url.trim_end_matches('/').to_owned();
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .user_agent(concat!("indelible/", env!("CARGO_PKG_VERSION")));
+        if url.starts_with("https:") {
+            config = config.tls_config(tls(arguments)?);
+        }
+        Ok(Self { agent: config.build().new_agent(), url, token })
+    }
+
+    /// The server's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The token, for handing it to another part of this process.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Fetches a JSON document.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, CliError> {
+        let mut response = self.get_stream(path, query)?;
+        read_json(&mut response)
+    }
+
+    /// Fetches a text.
+    pub(crate) fn get_text(&self, path: &str) -> Result<String, CliError> {
+        let mut response = self.get_stream(path, &[])?;
+        let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        text.map_err(|error| CliError::because("the answer could not be read", &error))
+    }
+
+    /// Fetches an answer to be read as it comes.
+    pub(crate) fn get_stream(&self, path: &str, query: &[(&str, String)]) -> Result<Response<Body>, CliError> {
+        self.send(|| {
+            let mut request = self.agent.get(format!("{}{path}", self.url));
+            for (key, value) in query {
+                request = request.query(*key, value);
+            }
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.call()
+        })
+    }
+
+    /// Sends a body and fetches a JSON document.
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Value, CliError> {
+        let mut response = self.send(|| {
+            let mut request = self.agent.post(format!("{}{path}", self.url)).content_type(content_type);
+            for (key, value) in query {
+                request = request.query(*key, value);
+            }
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.send(body)
+        })?;
+        read_json(&mut response)
+    }
+
+    /// Deletes a resource.
+    pub(crate) fn delete(&self, path: &str) -> Result<(), CliError> {
+        self.send(|| {
+            let mut request = self.agent.delete(format!("{}{path}", self.url));
+            if let Some(token) = &self.token {
+                request = request.header("authorization", format!("Bearer {token}"));
+            }
+            request.call()
+        })?;
+        Ok(())
+    }
+
+    /// Sends until the server answers with something final.
+    fn send(&self, call: impl Fn() -> Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, CliError> {
+        let mut wait = FIRST_WAIT;
+        for attempt in 1..=TRIES {
+            let last = attempt == TRIES;
+            let pause = match call() {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) if is_passing(response.status().as_u16()) && !last => retry_after(&response).unwrap_or(wait),
+                Ok(response) => return Err(self.refused(response)),
+                Err(error) if is_connection(&error) && !last => wait,
+                Err(error) => {
+                    return Err(CliError::new(format!("cannot reach {}: {}", self.url, chain(&error)))
+                        .hint("is the server running? start it with `indelible serve`, or name it with INDELIBLE_URL"));
+                }
+            };
+            std::thread::sleep(pause.min(LONGEST_WAIT) + jitter(wait));
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+        Err(CliError::new(format!("{} did not answer", self.url)))
+    }
+
+    /// Makes the server's problem document (RFC 9457) an error for a person.
+    fn refused(&self, mut response: Response<Body>) -> CliError {
+        let status = response.status();
+        let text = response.body_mut().with_config().limit(1024 * 1024).read_to_string().unwrap_or_default();
+        let problem: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let detail = if text("detail").is_empty() { status.to_string() } else { text("detail") };
+        let faults = problem.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut error = CliError::new(detail).details(faults.iter().map(fault_line).collect());
+        if status.as_u16() == 401 {
+            error = error.hint("set INDELIBLE_TOKEN to a token of this server (`indelible token create`)");
+        } else if let Some(hint) = faults.iter().find_map(|fault| fault.get("hint")?.as_str()) {
+            error = error.hint(hint);
+        }
+        error
+    }
+}
+
+/// One fault of a problem document: line, field, reason.
+pub(crate) fn fault_line(fault: &Value) -> String {
+    let line = fault.get("line").and_then(Value::as_u64).map(|line| format!("line {line}: ")).unwrap_or_default();
+    let text = |key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let field = if text("field").is_empty() { String::new() } else { format!("{}: ", text("field")) };
+    format!("{line}{field}{}", text("reason"))
+}
+
+fn read_json(response: &mut Response<Body>) -> Result<Value, CliError> {
+    let mut bytes = Vec::new();
+    let mut reader = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).reader();
+    reader.read_to_end(&mut bytes).map_err(|error| CliError::because("the answer could not be read", &error))?;
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes).map_err(|error| CliError::because("the answer is no JSON", &error))
+}
+
+/// Whether the same request may succeed later.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 429 | 503 | 507)
+}
+
+fn is_connection(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(_) | ureq::Error::ConnectionFailed | ureq::Error::Timeout(_))
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Up to a quarter of the wait, so that many clients do not come back together.
+fn jitter(wait: Duration) -> Duration {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    wait / 4 * (nanos % 100) / 100
+}
+
+fn tls(arguments: &ServerArguments) -> Result<TlsConfig, CliError> {
+    let system = SYSTEM_ROOTS.iter().map(std::path::PathBuf::from).find(|path| path.is_file());
+    let path = arguments.ca.clone().or(system).ok_or_else(|| {
+        CliError::new("no certificate authorities were found on this system").hint("name a PEM file with --ca")
+    })?;
+    let pem = std::fs::read(&path).map_err(|error| CliError::because(format!("cannot read {}", path.display()), &error))?;
+    let roots: Vec<Certificate<'static>> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots));
+    Ok(builder.unversioned_rustls_crypto_provider(provider).build())
+}

@@ -1,0 +1,169 @@
+//! Sample traffic for `serve --demo`: a small company's people, agents and services, through the public API only.
+//!
+//! Promises: every event says `attributes.demo = true`; it uses a token of its own, made over the API with the role `ingest`.
+//! Never: a back door, or an event that is not marked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indelible_server::Ready;
+use serde_json::{Value, json};
+
+use crate::cli::ServerArguments;
+use crate::client::Client;
+use crate::exit::CliError;
+
+/// Pause between two rounds of traffic.
+const ROUND: Duration = Duration::from_millis(700);
+
+/// The running traffic.
+pub(crate) struct Demo {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Demo {
+    /// Ends the traffic.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.join().is_err() {
+            tracing::warn!("the demo traffic ended by a panic");
+        }
+    }
+}
+
+/// Starts the traffic against the server that is ready. Needs an admin token to make its own.
+pub(crate) fn start(ready: &Ready, admin: Option<String>) -> Option<Demo> {
+    let Some(admin) = admin else {
+        eprintln!("No demo traffic: it needs the admin token; set INDELIBLE_ADMIN_TOKEN.");
+        return None;
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let (url, stopped) = (ready.url.clone(), Arc::clone(&stop));
+    let thread = std::thread::Builder::new().name("demo".to_owned()).spawn(move || {
+        if let Err(error) = traffic(&url, &admin, &stopped) {
+            tracing::warn!(%error, "the demo traffic has ended");
+        }
+    });
+    match thread {
+        Ok(thread) => Some(Demo { stop, thread }),
+        Err(error) => {
+            tracing::warn!(%error, "the demo traffic could not start");
+            None
+        }
+    }
+}
+
+fn traffic(url: &str, admin: &str, stop: &AtomicBool) -> Result<(), CliError> {
+    let server = ServerArguments { url: url.to_owned(), token_file: None, ca: None };
+    let made = Client::with_token(&server, admin)?.post(
+        "/v1/tokens",
+        &[],
+        "application/json",
+        json!({"name": "demo", "role": "ingest"}).to_string().as_bytes(),
+    )?;
+    let token = made.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let client = Client::with_token(&server, &token)?;
+    let mut dice = Dice(0x0dd_ba11);
+    let mut seq = [0u64; 4];
+    while !stop.load(Ordering::Relaxed) {
+        let events: Vec<Value> = (0..1 + dice.below(4)).map(|_| event(&mut dice, &mut seq)).collect();
+        let body = Value::Array(events).to_string();
+        client.post("/v1/events", &[], "application/json", body.as_bytes())?;
+        std::thread::sleep(ROUND);
+    }
+    Ok(())
+}
+
+/// A small reproducible generator (xorshift): the demo is the same each time but for its times.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or_default() % sides
+    }
+
+    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
+}
+
+const PEOPLE: [&str; 6] = ["ana", "ben", "chiara", "deniz", "emil", "fatou"];
+const SOURCES: [&str; 4] = ["llm-gateway", "tool-gateway", "postgres-gateway", "kubernetes-audit"];
+
+fn event(dice: &mut Dice, seq: &mut [u64; 4]) -> Value {
+    let kind = [0, 0, 0, 1, 1, 2, 2, 3][dice.below(8)];
+    seq[kind] += 1;
+    let person = format!("{}@example.com", dice.pick(&PEOPLE));
+    let mut event = match kind {
+        0 => model_call(dice, &person),
+        1 => tool_call(dice, &person),
+        2 => sql(dice, &person),
+        _ => cluster(dice, &person),
+    };
+    event["time"] = json!(jiff::Timestamp::now().to_string());
+    event["source"] = json!({"id": format!("demo-{}", SOURCES[kind]), "kind": "demo", "seq": seq[kind]});
+    event["attributes"]["demo"] = json!(true);
+    event
+}
+
+fn model_call(dice: &mut Dice, person: &str) -> Value {
+    let (provider, model) = [("openai", "gpt-5.2"), ("anthropic", "claude-sonnet-5"), ("local", "llama-4-70b")][dice.below(3)];
+    let (input, output) = (200 + dice.below(6_000), 20 + dice.below(900));
+    let allowed = dice.below(12) > 0;
+    json!({
+        "actor": {"id": "support-bot", "type": "agent", "name": "Support bot", "session": format!("s-{}", dice.below(400))},
+        "on_behalf_of": [{"id": person, "type": "human"}],
+        "action": "infer",
+        "operation": "chat.completions",
+        "resources": [{"type": "model", "id": model}],
+        "outcome": {"result": if allowed { "allowed" } else { "denied" }, "policy": if allowed { "approved-models" } else { "token-budget" }},
+        "duration_ns": 300_000_000 + dice.below(4_000_000_000),
+        "ai": {"provider": provider, "operation": "chat", "request_model": model, "input_tokens": input, "output_tokens": output},
+    })
+}
+
+fn tool_call(dice: &mut Dice, person: &str) -> Value {
+    let (tool, action) = [("lookup_order", "read"), ("refund", "modify"), ("send_email", "execute"), ("search_tickets", "read")][dice.below(4)];
+    let result = if tool == "refund" && dice.below(3) == 0 { "denied" } else { "allowed" };
+    json!({
+        "actor": {"id": "support-bot", "type": "agent"},
+        "on_behalf_of": [{"id": person, "type": "human"}],
+        "action": action,
+        "operation": "tools/call",
+        "resources": [{"type": "tool", "id": tool, "name": format!("orders-mcp/{tool}")}],
+        "outcome": {"result": result},
+        "ai": {"tool_name": tool},
+    })
+}
+
+fn sql(dice: &mut Dice, person: &str) -> Value {
+    let (table, label) = [("customers", "pii"), ("orders", "internal"), ("patients", "phi"), ("prices", "public")][dice.below(4)];
+    let result = if table == "patients" && dice.below(2) == 0 { "denied" } else { "allowed" };
+    json!({
+        "actor": {"id": person, "type": "human", "roles": ["analyst"], "ip": format!("10.0.{}.{}", dice.below(4), 1 + dice.below(250))},
+        "action": "read",
+        "operation": "SELECT",
+        "resources": [{"type": "table", "id": table, "labels": [label], "count": 1 + dice.below(5_000)}],
+        "outcome": {"result": result},
+        "purpose": dice.pick(&["support case", "monthly report", "data quality"]),
+        "duration_ns": 1_000_000 + dice.below(90_000_000),
+    })
+}
+
+fn cluster(dice: &mut Dice, person: &str) -> Value {
+    let (operation, action) = [("pods/exec", "execute"), ("secrets/get", "read"), ("deployments/patch", "modify")][dice.below(3)];
+    let result = ["allowed", "allowed", "denied", "failed"][dice.below(4)];
+    json!({
+        "actor": {"id": person, "type": "human", "groups": ["platform"]},
+        "action": action,
+        "operation": operation,
+        "resources": [{"type": "object", "id": format!("prod/{}", dice.pick(&["inference", "vector-db", "trainer"]))}],
+        "outcome": {"result": result, "code": if result == "denied" { "403" } else { "200" }},
+    })
+}

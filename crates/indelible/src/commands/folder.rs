@@ -1,0 +1,99 @@
+//! A data folder read without a server: the published entries and the index as it is on disk.
+//!
+//! Only reads. What is not published yet (the last half second of a running server) is not seen.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_event::doors::{EntryIndex, EntryReader};
+use indelible_search::{Access, Index, Order, SearchRequest, Settings, SqlRequest, filter};
+use indelible_store::FolderReader;
+use indelible_store::name::LogName;
+use serde_json::{Value, json};
+
+use crate::cli::QueryArguments;
+use crate::exit::CliError;
+
+/// Time for one query on a folder: nobody else waits for it.
+const QUERY_TIME: Duration = Duration::from_secs(600);
+/// Rows that SQL prints.
+const SQL_ROWS: usize = 100_000;
+
+/// An opened log of a data folder.
+pub(crate) struct Folder {
+    entries: FolderReader,
+    index: Arc<Index>,
+}
+
+impl Folder {
+    /// Opens one log of a data folder and brings its index up to date in memory.
+    pub(crate) fn open(data: &Path, log: Option<&str>) -> Result<Self, CliError> {
+        let name = LogName::new(log.unwrap_or("main")).map_err(|error| CliError::new(error.to_string()))?;
+        let entries = published(data, &name)?;
+        let settings = Settings { access: Access::ReadOnly, ..Settings::default() };
+        let index = Index::open(&data.join("index").join(name.as_str()), name.as_str(), settings)
+            .map_err(|error| CliError::because("the index cannot be used", &error))?;
+        // the files of a running server may be ahead of its published checkpoint: then they already hold everything
+        if index.state().in_files < entries.size() {
+            index.refresh(&entries).map_err(|error| CliError::because("the log cannot be read", &error))?;
+        }
+        Ok(Self { entries, index: Arc::new(index) })
+    }
+
+    /// Finds events and reads them from the log itself.
+    pub(crate) fn search(
+        &self,
+        query: &QueryArguments,
+        newest_first: bool,
+        limit: usize,
+    ) -> Result<Vec<(u64, Value)>, CliError> {
+        let failed = |error: &dyn std::error::Error| CliError::because("the search failed", error);
+        let filter = filter(&query.query, query.from.as_deref(), query.to.as_deref()).map_err(|error| failed(&error))?;
+        let mut found = Vec::new();
+        let mut cursor = None;
+        while found.len() < limit {
+            let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
+            let page = (limit - found.len()).min(indelible_search::PAGE_MAX);
+            let request =
+                SearchRequest { order, limit: page, cursor: cursor.take(), time: QUERY_TIME, ..SearchRequest::new(filter.clone()) };
+            let page = self.index.search_blocking(&request).map_err(|error| failed(&error))?;
+            for hit in page.hits {
+                if hit.index < self.entries.size() {
+                    found.push((hit.index, self.event(hit.index)?));
+                }
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn event(&self, index: u64) -> Result<Value, CliError> {
+        let entries = self.entries.read(EntryIndex(index), 1, 0);
+        let entries = entries.map_err(|error| CliError::because("the log cannot be read", &error))?;
+        let (_, entry) = entries.iter().next().ok_or_else(|| CliError::new(format!("entry {index} is not in the log")))?;
+        serde_json::from_slice(entry).map_err(|error| CliError::because(format!("entry {index} is not JSON"), &error))
+    }
+
+    /// One SELECT, in the form in which the HTTP API answers.
+    pub(crate) fn sql(&self, query: &str) -> Result<Value, CliError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let request = SqlRequest { max_rows: SQL_ROWS, time: QUERY_TIME, memory: 2 << 30, ..SqlRequest::new(query) };
+        let answer = runtime.block_on(self.index.sql(request)).map_err(|error| CliError::because("the query failed", &error))?;
+        let columns: Vec<Value> =
+            answer.columns.iter().map(|column| json!({"name": column.name, "type": column.kind})).collect();
+        Ok(json!({"columns": columns, "rows": answer.rows, "truncated": answer.truncated}))
+    }
+}
+
+/// The published entries of one log of a data folder.
+pub(crate) fn published(data: &Path, name: &LogName) -> Result<FolderReader, CliError> {
+    let folder = data.join("logs").join(name.as_str());
+    FolderReader::open(&folder).map_err(|error| {
+        CliError::because(format!("{} cannot be read as a log", folder.display()), &error)
+            .hint("name the data folder with --data and the log with --log")
+    })
+}

@@ -1,0 +1,89 @@
+//! `indelible serve`: configuration, banner, server, and on wish the demo traffic.
+
+use std::io::Write;
+
+use indelible_access::token::TokenText;
+use indelible_server::config::{ConfigOverrides, load};
+use indelible_server::{Ready, ServeOptions, run as serve, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArguments;
+use crate::exit::{CliError, Exit};
+
+use super::config::wrong;
+use super::demo;
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, CliError> {
+    let overrides = ConfigOverrides {
+        file: arguments.config.clone(),
+        listen: arguments.listen.clone(),
+        data: arguments.data.clone(),
+        public_url: arguments.public_url.clone(),
+        log_level: arguments.log_level.clone(),
+        ..ConfigOverrides::default()
+    };
+    let loaded = load(&overrides, std::env::vars()).map_err(|error| wrong(&error))?;
+    telemetry::init(&loaded.config.telemetry);
+    let chosen = std::env::var("INDELIBLE_ADMIN_TOKEN").ok().filter(|token| !token.is_empty());
+    let admin_token = chosen.as_deref().map(TokenText::chosen).transpose().map_err(|error| {
+        CliError::new(format!("INDELIBLE_ADMIN_TOKEN cannot be used: {error}")).exit(Exit::Config)
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let demo_asked = arguments.demo;
+    runtime.block_on(async move {
+        let stop = stop_signal()?;
+        let options = ServeOptions { config: loaded.config, admin_token };
+        let mut for_demo = None;
+        let ready = |ready: Ready| {
+            banner(&ready, chosen.is_some());
+            let token = ready.admin_token.as_ref().map(|token| token.reveal().to_owned()).or(chosen);
+            if demo_asked {
+                for_demo = demo::start(&ready, token);
+            }
+        };
+        let served = serve(options, ready, stop).await;
+        if let Some(demo) = for_demo {
+            demo.stop();
+        }
+        served.map_err(|error| CliError::because("the server could not start", &error))
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// Resolves at SIGINT or SIGTERM.
+fn stop_signal() -> Result<impl Future<Output = ()>, CliError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        eprintln!("Stopping: finishing requests, sealing the log.");
+    })
+}
+
+/// What a person needs to go on, once, on standard error; nothing of it is ever logged.
+fn banner(ready: &Ready, token_was_given: bool) {
+    let url = &ready.url;
+    let token = match (&ready.admin_token, token_was_given) {
+        (Some(token), _) => format!("Admin token: {}   (shown only now)\n", token.reveal()),
+        (None, true) => "Admin token: the one in INDELIBLE_ADMIN_TOKEN\n".to_owned(),
+        (None, false) => "Admin token: made at an earlier start; make others with `indelible token create`\n".to_owned(),
+    };
+    let shown = ready.admin_token.as_ref().map_or("$INDELIBLE_TOKEN", |token| token.reveal());
+    let made: Vec<&str> = ready.logs.iter().filter(|(_, made)| *made).map(|(name, _)| name.as_str()).collect();
+    let logs = if made.is_empty() { String::new() } else { format!("New log:     {}\n", made.join(", ")) };
+    let text = format!(
+        "\nIndelible is recording.\n\nURL:         {url}\n{token}Data:        {data}\n{logs}\nRecord an event:\n\n  \
+         curl -sS {url}/v1/events -H 'Authorization: Bearer {shown}' \\\n    -d '{{\"time\":\"'$(date +%Y-%m-%dT%H:%M:%S%:z)'\",\
+         \"actor\":{{\"id\":\"ana@example.com\",\"type\":\"human\"}},\"action\":\"read\",\"resources\":[{{\"type\":\"dataset\",\
+         \"id\":\"customers\"}}],\"outcome\":{{\"result\":\"allowed\"}}}}'\n\nFind it again:\n\n  curl -sS -G {url}/v1/events \
+         -H 'Authorization: Bearer {shown}' --data-urlencode 'q=actor:ana@example.com'\n\n",
+        data = ready.data_dir.display(),
+    );
+    let shown = std::io::stderr().lock().write_all(text.as_bytes());
+    if let Err(error) = shown {
+        tracing::warn!(%error, "the banner could not be shown");
+    }
+}

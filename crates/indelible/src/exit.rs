@@ -1,0 +1,123 @@
+//! How a command ends: stable exit codes, and errors that say what failed, why, and what to do.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// Exit codes. They never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, and nothing is wrong.
+    Ok,
+    /// Done, and something is wrong with what was checked: tampered, an attack missed, events refused.
+    Finding,
+    /// It could not be done or checked.
+    CouldNot,
+    /// The command line is wrong (`EX_USAGE` of sysexits).
+    Usage,
+    /// The configuration is wrong (`EX_CONFIG` of sysexits).
+    Config,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0u8,
+            Exit::Finding => 1,
+            Exit::CouldNot => 2,
+            Exit::Usage => 64,
+            Exit::Config => 78,
+        })
+    }
+}
+
+/// An error as a person sees it.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    exit: Exit,
+    message: String,
+    details: Vec<String>,
+    hint: Option<String>,
+    quiet: bool,
+}
+
+impl CliError {
+    /// It could not be done.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { exit: Exit::CouldNot, message: message.into(), details: Vec::new(), hint: None, quiet: false }
+    }
+
+    /// It could not be done, because of `error` and its causes.
+    pub(crate) fn because(message: impl Into<String>, error: &dyn Error) -> Self {
+        Self::new(format!("{}: {}", message.into(), chain(error)))
+    }
+
+    /// Another exit code.
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Single faults, one a line.
+    pub(crate) fn details(mut self, details: Vec<String>) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<io::Error> for CliError {
+    /// Writing to a pipe that nobody reads any more is no fault of ours.
+    fn from(error: io::Error) -> Self {
+        let quiet = error.kind() == io::ErrorKind::BrokenPipe;
+        let exit = if quiet { Exit::Ok } else { Exit::CouldNot };
+        Self { exit, quiet, ..Self::new(format!("cannot read or write: {error}")) }
+    }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Prints an error to standard error and gives its exit code.
+pub(crate) fn report(error: &CliError) -> ExitCode {
+    if !error.quiet {
+        eprintln!("error: {}", error.message);
+        for detail in &error.details {
+            eprintln!("  {detail}");
+        }
+        if let Some(hint) = &error.hint {
+            eprintln!("\nhint: {hint}");
+        }
+    }
+    error.exit.into()
+}
+
+/// Prints what clap has to say; help and version are no errors.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let shown = error.print();
+    if error.use_stderr() || shown.is_err() { Exit::Usage.into() } else { Exit::Ok.into() }
+}

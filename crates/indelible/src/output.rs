@@ -1,0 +1,142 @@
+//! Data on standard output in the form that was asked for: a table for people, JSON, NDJSON or CSV for programs.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+/// How events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventFormat {
+    /// Columns for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line, as stored.
+    Ndjson,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+/// How other results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Buffered standard output.
+pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::new(io::stdout().lock())
+}
+
+/// Columns for people: as wide as their content, cut so that a line fits the terminal.
+pub(crate) fn table(out: &mut dyn Write, header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    const CELL_MAX: usize = 48;
+    let mut widths: Vec<usize> = header.iter().map(|name| name.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count().min(CELL_MAX));
+        }
+    }
+    let bold = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (on, off) = if bold { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+    let heading: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    writeln!(out, "{on}{}{off}", line(&heading, &widths).trim_end())?;
+    for row in rows {
+        writeln!(out, "{}", line(row, &widths).trim_end())?;
+    }
+    Ok(())
+}
+
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let mut text = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        // control characters from an event must not drive the terminal
+        let clean: String = cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let count = clean.chars().count();
+        if count > *width {
+            text.extend(clean.chars().take(width.saturating_sub(1)));
+            text.push('…');
+        } else {
+            text.push_str(&clean);
+            text.extend(std::iter::repeat_n(' ', width - count));
+        }
+        text.push_str("  ");
+    }
+    text
+}
+
+/// A field of a JSON document by its path; empty when it is not there.
+pub(crate) fn field(value: &Value, path: &[&str]) -> String {
+    let mut at = value;
+    for key in path {
+        let Some(next) = at.get(key) else { return String::new() };
+        at = next;
+    }
+    match at {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// One event as a row: index, time, actor, action, resources, outcome.
+pub(crate) fn event_row(index: u64, event: &Value) -> Vec<String> {
+    let empty = Vec::new();
+    let resources = event.get("resources").and_then(Value::as_array).unwrap_or(&empty);
+    let named: Vec<String> =
+        resources.iter().map(|resource| format!("{}:{}", field(resource, &["type"]), field(resource, &["id"]))).collect();
+    let time = field(event, &["time"]);
+    vec![
+        index.to_string(),
+        time.split('.').next().unwrap_or(&time).replace('T', " "),
+        field(event, &["actor", "id"]),
+        field(event, &["action"]),
+        field(event, &["operation"]),
+        named.join(" "),
+        field(event, &["outcome", "result"]),
+    ]
+}
+
+/// Names of the columns of [`event_row`].
+pub(crate) const EVENT_COLUMNS: [&str; 7] = ["index", "time", "actor", "action", "operation", "resources", "outcome"];
+
+/// One CSV line, safe to open in a spreadsheet: cells that would be read as formulas get a leading apostrophe.
+pub(crate) fn csv_line(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
+    for (n, cell) in cells.iter().enumerate() {
+        if n > 0 {
+            write!(out, ",")?;
+        }
+        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<i64>().is_err();
+        let cell = if formula { format!("'{cell}") } else { cell.clone() };
+        if cell.contains([',', '"', '\n', '\r']) {
+            write!(out, "\"{}\"", cell.replace('"', "\"\""))?;
+        } else {
+            write!(out, "{cell}")?;
+        }
+    }
+    write!(out, "\r\n")
+}
+
+/// Prints events given as (index, document, stored bytes).
+pub(crate) fn events(out: &mut dyn Write, format: EventFormat, events: &[(u64, Value)]) -> io::Result<()> {
+    match format {
+        EventFormat::Table => {
+            let rows: Vec<Vec<String>> = events.iter().map(|(index, event)| event_row(*index, event)).collect();
+            table(out, &EVENT_COLUMNS, &rows)
+        }
+        EventFormat::Json => {
+            let listed: Vec<Value> =
+                events.iter().map(|(index, event)| serde_json::json!({"index": index, "event": event})).collect();
+            writeln!(out, "{:#}", Value::Array(listed))
+        }
+        EventFormat::Ndjson => events.iter().try_for_each(|(_, event)| writeln!(out, "{event}")),
+        EventFormat::Csv => {
+            csv_line(out, &EVENT_COLUMNS.map(str::to_owned))?;
+            events.iter().try_for_each(|(index, event)| csv_line(out, &event_row(*index, event)))
+        }
+    }
+}
