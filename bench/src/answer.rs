@@ -28,7 +28,8 @@ pub fn acknowledged(answer: &Answer, sent: u64) -> Result<Acknowledged, String> 
     if answer.status != 200 {
         return Err(format!("status {}: {}", answer.status, answer.excerpt()));
     }
-    let (Some(first_index), Some(count)) = (number(&answer.body, "\"first_index\":"), number(&answer.body, "\"count\":"))
+    let (Some(first_index), Some(count)) =
+        (number(&answer.body, "\"first_index\":"), number(&answer.body, "\"count\":"))
     else {
         return Err(format!("no first_index and count in: {}", answer.excerpt()));
     };

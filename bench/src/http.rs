@@ -153,7 +153,8 @@ fn dechunked(mut rest: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
     loop {
         let Some(line_end) = rest.windows(2).position(|window| window == b"\r\n") else { return Ok(None) };
         let line = std::str::from_utf8(rest.get(..line_end).unwrap_or_default()).map_err(io::Error::other)?;
-        let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16).map_err(io::Error::other)?;
+        let size =
+            usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16).map_err(io::Error::other)?;
         rest = rest.get(line_end + 2..).unwrap_or_default();
         let Some(chunk) = rest.get(..size) else { return Ok(None) };
         let Some(end) = rest.get(size..size + 2) else { return Ok(None) };

@@ -8,27 +8,30 @@ pub mod random;
 /// Realistic events, built in advance, given fresh ids and times in place.
 pub mod traffic;
 
-/// HTTP/1.1 by hand, blocking and not.
-pub mod http;
 /// What the server said about recorded events, checked.
 pub mod answer;
+/// HTTP/1.1 by hand, blocking and not.
+pub mod http;
 /// Where the server is.
 pub mod target;
 
+/// Signed checkpoints as they appear.
+pub mod checkpoints;
+/// What a data folder takes on disk.
+pub mod disk;
 /// Latencies in bounded memory.
 pub mod latency;
 /// What a process costs, from /proc.
 pub mod process;
-/// What a data folder takes on disk.
-pub mod disk;
-/// Signed checkpoints as they appear.
-pub mod checkpoints;
 /// Figures as a table or as JSON.
 pub mod report;
 
-/// What is measured.
-pub mod scenario;
-/// PostgreSQL with a hash chain, under the same load.
-pub mod postgres;
 /// What is broken, and how it is found out.
 pub mod crash;
+/// PostgreSQL with a hash chain, under the same load.
+pub mod postgres;
+/// What is measured.
+pub mod scenario;
+
+/// Reports beside targets and the peer.
+pub mod summary;

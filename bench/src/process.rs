@@ -22,6 +22,13 @@ pub struct Memory {
     pub peak: f64,
 }
 
+/// Processor time in ticks.
+struct Stat {
+    parent: u32,
+    own: f64,
+    gone_children: f64,
+}
+
 impl Process {
     /// This process.
     #[must_use]
@@ -54,14 +61,38 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn cpu_seconds(self) -> io::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The second field, the name, may hold blanks and parentheses; fields 14 and 15 are utime and stime (proc(5)).
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let mut fields = after_name.split_ascii_whitespace().skip(11).map(str::parse::<f64>);
-        match (fields.next(), fields.next()) {
-            (Some(Ok(user)), Some(Ok(system))) => Ok((user + system) / TICKS_A_SECOND),
-            _ => Err(io::Error::other(format!("/proc/{}/stat is not as expected", self.0))),
+        Ok(self.stat()?.own / TICKS_A_SECOND)
+    }
+
+    /// The same together with its children, those that are gone and those that run.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn family_cpu_seconds(self) -> io::Result<f64> {
+        let stat = self.stat()?;
+        let mut ticks = stat.own + stat.gone_children;
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let child = pid.and_then(|pid| Self(pid).stat().ok()).filter(|stat| stat.parent == self.0);
+            ticks += child.map_or(0.0, |child| child.own);
         }
+        Ok(ticks / TICKS_A_SECOND)
+    }
+
+    fn stat(self) -> io::Result<Stat> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
+        // The second field, the name, may hold blanks and parentheses. Of proc(5), field 4 is the parent, 14 to 17 are utime,
+        // stime, cutime and cstime.
+        let fields: Vec<&str> = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace().collect();
+        let field = |number: usize| fields.get(number - 3).and_then(|field| field.parse::<f64>().ok());
+        let stat = || {
+            Some(Stat {
+                parent: fields.get(1)?.parse().ok()?,
+                own: field(14)? + field(15)?,
+                gone_children: field(16)? + field(17)?,
+            })
+        };
+        stat().ok_or_else(|| io::Error::other(format!("/proc/{}/stat is not as expected", self.0)))
     }
 
     /// Resident memory.
@@ -72,7 +103,8 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
         let mib = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
-            let kib = line.and_then(|rest| rest.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>().ok());
+            let kib =
+                line.and_then(|rest| rest.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>().ok());
             kib.unwrap_or_default() * 1024.0 / MIB
         };
         Ok(Memory { resident: mib("VmRSS"), anonymous: mib("RssAnon"), peak: mib("VmHWM") })

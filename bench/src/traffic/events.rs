@@ -15,32 +15,32 @@ pub const AGENTS: u64 = 2_000;
 /// A call of a model through a gateway.
 const MODEL_CALL: &str = concat!(
     r#"{"id":"<id>","time":"<time>","source":{"id":"llm-gateway-<few>","kind":"llm-gateway"},"#,
-    r#""actor":{"id":"agent-<agent>","type":"agent","session":"s-<hex8>","ip":"10.<octet>.<octet>.<octet>","auth":"mtls"},"#,
-    r#""on_behalf_of":[{"id":"u<person>@example.com","type":"human"}],"action":"infer","operation":"chat.completions","#,
-    r#""resources":[{"type":"model","id":"<model>"}],"outcome":{"result":"<result>","request":"<uuid>"},"#,
-    r#""duration_ns":<num10>,"ai":{"provider":"<provider>","operation":"chat","request_model":"<model>","#,
-    r#""input_tokens":<num4>,"output_tokens":<num3>,"finish_reasons":["<finish>"],"conversation":"c-<hex12>"},"#,
+    r#""actor":{"id":"agent-<agent>","type":"agent","ip":"10.<octet>.<octet>.<octet>"},"#,
+    r#""on_behalf_of":[{"id":"u<person>@example.com","type":"human"}],"action":"infer","operation":"chat","#,
+    r#""resources":[{"type":"model","id":"<model>"}],"outcome":{"result":"<result>"},"#,
+    r#""duration_ns":<num10>,"ai":{"provider":"<provider>","request_model":"<model>","#,
+    r#""input_tokens":<num4>,"output_tokens":<num3>,"conversation":"c-<hex12>"},"#,
     r#""trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
 );
 
 /// A call of a tool by an agent.
 const TOOL_CALL: &str = concat!(
     r#"{"id":"<id>","time":"<time>","source":{"id":"mcp-gateway-<few>","kind":"mcp-gateway"},"#,
-    r#""actor":{"id":"agent-<agent>","type":"agent","session":"s-<hex8>","auth":"oauth"},"#,
+    r#""actor":{"id":"agent-<agent>","type":"agent"},"#,
     r#""on_behalf_of":[{"id":"u<person>@example.com","type":"human"}],"action":"execute","operation":"tools/call","#,
-    r#""resources":[{"type":"tool","id":"<tool>","labels":["<label>"],"count":<num2>}],"#,
+    r#""resources":[{"type":"tool","id":"<tool>","labels":["<label>"]}],"#,
     r#""outcome":{"result":"<result>","policy":"<policy>","request":"<uuid>"},"duration_ns":<num8>,"#,
-    r#""ai":{"agent":"agent-<agent>","tool_name":"<tool>","tool_call_id":"call_<hex16>","conversation":"c-<hex12>"},"#,
+    r#""ai":{"tool_name":"<tool>","conversation":"c-<hex12>"},"#,
     r#""trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
 );
 
 /// A statement on a warehouse.
 const STATEMENT: &str = concat!(
     r#"{"id":"<id>","time":"<time>","source":{"id":"warehouse-<few>","kind":"postgres"},"#,
-    r#""actor":{"id":"u<person>@example.com","type":"human","roles":["<role>"],"session":"s-<hex8>","#,
-    r#""ip":"192.168.<octet>.<octet>","user_agent":"psql/15.6","auth":"scram"},"#,
+    r#""actor":{"id":"u<person>@example.com","type":"human","roles":["<role>"],"#,
+    r#""ip":"192.168.<octet>.<octet>"},"#,
     r#""action":"read","operation":"SELECT","resources":[{"type":"table","id":"warehouse.<table>","labels":["<label>"],"#,
-    r#""fields":["id","name","email","created"],"count":<num3>,"bytes":<num6>}],"#,
+    r#""fields":["id","name","email"],"count":<num3>}],"#,
     r#""outcome":{"result":"<result>","policy":"<policy>","request":"<uuid>"},"duration_ns":<num8>,"#,
     r#""purpose":"support case <num5>","trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
 );
@@ -48,11 +48,11 @@ const STATEMENT: &str = concat!(
 /// An access to a cluster.
 const CLUSTER_ACCESS: &str = concat!(
     r#"{"id":"<id>","time":"<time>","source":{"id":"cluster-<few>","kind":"kubernetes"},"#,
-    r#""actor":{"id":"u<person>@example.com","type":"human","groups":["oidc:<role>","system:authenticated"],"#,
-    r#""ip":"172.16.<octet>.<octet>","user_agent":"kubectl/v1.34.1 (linux/amd64)","auth":"oidc"},"#,
+    r#""actor":{"id":"u<person>@example.com","type":"human","groups":["oidc:<role>"],"#,
+    r#""ip":"172.16.<octet>.<octet>","user_agent":"kubectl/v1.34.1"},"#,
     r#""action":"<verb>","operation":"pods/<verb2>","resources":[{"type":"pod","id":"<namespace>/<table>-<hex10>"}],"#,
     r#""outcome":{"result":"<result>","code":"<code>","policy":"<policy>","request":"<uuid>"},"duration_ns":<num7>,"#,
-    r#""attributes":{"api_group":"core","namespace":"<namespace>","stage":"ResponseComplete","dry_run":false},"#,
+    r#""attributes":{"namespace":"<namespace>","dry_run":false},"#,
     r#""trace":{"trace_id":"<hex32>","span_id":"<hex16>"}}"#,
 );
 
@@ -88,18 +88,51 @@ const ZONES: [(i64, &str); 10] = [
 fn values(name: &str) -> &'static [&'static str] {
     match name {
         "model" => &[
-            "gpt-5-mini", "claude-sonnet-5", "gpt-5", "llama-4-70b", "text-embedding-4", "mistral-large-3", "gemini-3-pro",
-            "claude-opus-5", "qwen-3-72b", "deepseek-v4", "whisper-4", "phi-5",
+            "gpt-5-mini",
+            "claude-sonnet-5",
+            "gpt-5",
+            "llama-4-70b",
+            "text-embedding-4",
+            "mistral-large-3",
+            "gemini-3-pro",
+            "claude-opus-5",
+            "qwen-3-72b",
+            "deepseek-v4",
+            "whisper-4",
+            "phi-5",
         ],
         "provider" => &["openai", "anthropic", "vllm", "google", "mistral"],
-        "finish" => &["stop", "stop", "stop", "tool_calls", "length", "content_filter"],
         "tool" => &[
-            "search_documents", "read_file", "query_warehouse", "send_email", "create_ticket", "browse", "run_python",
-            "list_customers", "update_record", "calendar_lookup", "export_report", "translate",
+            "search_documents",
+            "read_file",
+            "query_warehouse",
+            "send_email",
+            "create_ticket",
+            "browse",
+            "run_python",
+            "list_customers",
+            "update_record",
+            "calendar_lookup",
+            "export_report",
+            "translate",
         ],
         "table" => &[
-            "customers", "orders", "payments", "tickets", "contracts", "patients", "invoices", "employees", "shipments",
-            "claims", "sessions", "prices", "leads", "devices", "visits", "ledger",
+            "customers",
+            "orders",
+            "payments",
+            "tickets",
+            "contracts",
+            "patients",
+            "invoices",
+            "employees",
+            "shipments",
+            "claims",
+            "sessions",
+            "prices",
+            "leads",
+            "devices",
+            "visits",
+            "ledger",
         ],
         "label" => &["pii", "internal", "public", "phi", "secret"],
         "policy" => &["analysts-read", "agents-tools", "support-eu", "break-glass", "default-deny"],

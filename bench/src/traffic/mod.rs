@@ -269,7 +269,9 @@ mod tests {
         let events = Events::lines(2_000, &mut random);
         let mut request = Request::new(b"head", &events);
         let mut ids = HashSet::new();
-        for clock in [Clock::Now, Clock::Now, Clock::Steps { next: 1_760_000_000_000_000_000, step: 1_000, jitter: 500 }] {
+        for clock in
+            [Clock::Now, Clock::Now, Clock::Steps { next: 1_760_000_000_000_000_000, step: 1_000, jitter: 500 }]
+        {
             let mut stamp = Stamp::new(random.fork(ids.len() as u64), clock);
             assert!(request.freshen(&mut stamp).starts_with(b"head{"));
             let batch = prepared(request.body());

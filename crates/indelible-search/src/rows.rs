@@ -42,7 +42,7 @@ impl RowBuilder {
                 Builder::Texts(ListBuilder::new(StringBuilder::new()).with_field(element))
             }
             Kind::Number => Builder::Number(Int64Builder::new()),
-            Kind::Time => Builder::Time(TimestampNanosecondBuilder::new().with_timezone("UTC")),
+            Kind::Time => Builder::Time(TimestampNanosecondBuilder::new()),
         });
         Self { builders: builders.collect(), rows: 0, bytes: 0, last_recorded, scratch: String::new() }
     }

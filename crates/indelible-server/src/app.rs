@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::trail::Trail;
 use crate::trail::published_reads::PublishedReads;
 use crate::trail::refusals::Refusals;
+use crate::trail::reserve::Reserve;
 
 /// The unit in which memory for bodies is shared out. Bodies up to this size need no share: the number of connections bounds
 /// them.
@@ -69,6 +70,7 @@ impl App {
         environment: Environment,
         tokens: TokenBook,
         logs: LogSet,
+        reserve: Option<Arc<Reserve>>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, RandomnessError> {
         let metrics = Arc::new(Metrics::new());
@@ -78,6 +80,7 @@ impl App {
                 Arc::clone(&environment.clock),
                 Arc::clone(&environment.randomness),
                 Arc::clone(&metrics),
+                reserve,
             ),
             refusals: Refusals::default(),
             published_reads: PublishedReads::default(),

@@ -26,6 +26,7 @@ pub(crate) fn start(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> Join
                 () = asked_to_stop(&mut stopping) => return,
             }
             since_used += window;
+            app.trail.empty_reserve(&app.logs).await;
             window = app.refusals.flush(&app.trail, &app.logs, window).await;
             app.published_reads.flush(&app.trail, &app.logs, All::No).await;
             if since_used >= USED_EVERY {
@@ -38,6 +39,7 @@ pub(crate) fn start(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> Join
 
 /// The last sums, when no request comes any more.
 pub(crate) async fn finish(app: &Arc<App>) {
+    app.trail.empty_reserve(&app.logs).await;
     app.refusals.flush(&app.trail, &app.logs, WINDOW_MIN).await;
     app.published_reads.flush(&app.trail, &app.logs, All::Yes).await;
     save_used(app).await;

@@ -213,3 +213,6 @@ fn finish(mut response: Response<Body>, request_id: &str) -> Response<Body> {
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ pub(crate) fn start(app: &Arc<App>) -> Vec<JoinHandle<()>> {
         match std::thread::Builder::new().name(format!("index {}", log.name())).spawn(move || round.run(&runtime)) {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                tracing::error!(log = log.name(), %error, "no thread for the search index; queries fill it alone")
+                tracing::error!(log = log.name(), %error, "no thread for the search index; queries fill it alone");
             }
         }
     }
@@ -114,7 +114,7 @@ impl Indexer {
         match catch_unwind(AssertUnwindSafe(|| self.index.flush())) {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::warn!(log = self.log.name(), %error, "fresh rows were not written; the next start reads them again")
+                tracing::warn!(log = self.log.name(), %error, "fresh rows were not written; the next start reads them again");
             }
             Err(_) => tracing::error!(log = self.log.name(), "a mistake in the search index at the stop"),
         }

@@ -132,6 +132,7 @@ pub async fn run(
     let assembled = tokio::task::spawn_blocking(move || assemble(config, watching)).await;
     let assembled = assembled.map_err(|error| ServeError::Early { reason: error.to_string() })??;
     let app = Arc::clone(&assembled.app);
+    app.trail.empty_reserve(&app.logs).await;
     record_start(&assembled, address).await?;
     let admin_token = admin(&app, admin_token).await?;
     let sums = background::start(&app, stopping);

@@ -1,13 +1,14 @@
 //! Group commit: many requests' batches become one journal record and share one sync.
 //!
 //! Promises: a batch is recorded whole or not at all; an id that the log remembers is never recorded twice; `recorded` never
-//! decreases. Never: answers before the sync. This is plain, single-threaded code: the thread around it is in `worker`.
+//! decreases. Never: answers before the sync. This is plain, single-threaded code: the thread around it is in `handle`.
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use indelible_event::batch::{EventBatch, same_content};
-use indelible_event::doors::{Conflict, EntryIndex, EntryReader, RecordError};
+use hashbrown::hash_map::Entry;
+use indelible_event::batch::{EntrySlot, EventBatch, same_content};
+use indelible_event::doors::{Conflict, EntryIndex, EntryReader, ReadError, RecordError};
 use indelible_event::env::Clock;
 use indelible_event::time::RecordedTime;
 use indelible_tlog::hash::{Hash, leaf_hash};
@@ -21,6 +22,13 @@ pub const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Most bytes of one batch with its framing: it is one record, whole or not at all.
 pub const BATCH_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - GROUP_BYTES_MAX - 1024 * 1024;
+
+/// Entries and bytes read at once to compare repeated ids, and how far apart they may stand for that.
+const COMPARE_ENTRIES: u64 = 4_096;
+const COMPARE_BYTES: usize = 4 * 1024 * 1024;
+const COMPARE_GAP: u64 = 256;
+/// What a request is told while the ids in memory cannot be moved to the disk.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 /// What became of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +104,12 @@ impl Committer {
         self.journal.next_index()
     }
 
+    /// Whether a disk that was full has room again for more than the last segment holds.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.journal.has_room()
+    }
+
     /// Removes journal segments that nobody needs before `index`.
     ///
     /// # Errors
@@ -107,6 +121,10 @@ impl Committer {
 
     /// Records batches; the answers come in the same order.
     pub fn commit(&mut self, batches: Vec<EventBatch>) -> Vec<Result<Committed, RecordError>> {
+        if self.ids.is_full() {
+            let busy = || Err(RecordError::Busy { retry_after_ms: RETRY_AFTER_MS });
+            return batches.iter().map(|_| busy()).collect();
+        }
         let mut answers: Vec<Option<Result<Committed, RecordError>>> = batches.iter().map(|_| None).collect();
         let mut waiting: Vec<(usize, EventBatch)> = batches.into_iter().enumerate().collect();
         // each round settles at least its first batch, so this ends
@@ -141,47 +159,49 @@ impl Committer {
         if bytes > BATCH_BYTES_MAX {
             return Plan::Refuse(RecordError::TooLarge { bytes, max: BATCH_BYTES_MAX });
         }
+        let entries: Vec<(&EntrySlot, &[u8])> = batch.entries().collect();
         let mut places = Vec::with_capacity(batch.len());
+        let mut known = Vec::new();
         let mut conflicts = Vec::new();
-        let mut entries: Vec<&[u8]> = Vec::with_capacity(batch.len());
         let mut outcome = None;
-        for (position, (slot, entry)) in batch.entries().enumerate() {
-            entries.push(entry);
-            let recorded_at = usize::from(slot.recorded_at);
-            match group_ids.get(&slot.id.0) {
-                Some((other, _)) if *other != request => {
+        for (position, (slot, entry)) in entries.iter().enumerate() {
+            match group_ids.entry(slot.id.0) {
+                Entry::Occupied(held) if held.get().0 != request => {
                     outcome = Some(Plan::Wait);
                     break;
                 }
-                Some((_, earlier)) => {
-                    if !same_content(entry, recorded_at, entries[*earlier]) {
+                Entry::Occupied(held) => {
+                    let earlier = held.get().1;
+                    if !same_content(entry, usize::from(slot.recorded_at), entries[earlier].1) {
                         conflicts.push(Conflict { position, id: slot.id, index: None });
                     }
-                    places.push(match places[*earlier] {
-                        Place::New => Place::SameAs(*earlier),
+                    places.push(match places[earlier] {
+                        Place::New => Place::SameAs(earlier),
                         known => known,
                     });
                     continue;
                 }
-                None => {
-                    group_ids.insert(slot.id.0, (request, position));
+                Entry::Vacant(free) => {
+                    free.insert((request, position));
                 }
             }
-            match self.look_up(&slot.id.0, entry, recorded_at) {
+            match self.ids.find(&slot.id.0) {
                 Ok(None) => places.push(Place::New),
-                Ok(Some((index, same))) => {
+                Ok(Some(index)) => {
+                    known.push((index, position));
                     places.push(Place::Known(index));
-                    if !same {
-                        conflicts.push(Conflict { position, id: slot.id, index: Some(EntryIndex(index)) });
-                    }
                 }
-                Err(reason) => {
-                    outcome = Some(Plan::Refuse(RecordError::Stopped { log: self.log.clone(), reason }));
+                Err(error) => {
+                    outcome = Some(self.refuse(error.to_string()));
                     break;
                 }
             }
         }
+        if outcome.is_none() && !known.is_empty() {
+            outcome = self.compare(&entries, known, &mut conflicts).err().map(|error| self.refuse(error.to_string()));
+        }
         if outcome.is_none() && !conflicts.is_empty() {
+            conflicts.sort_by_key(|conflict| conflict.position);
             outcome = Some(Plan::Refuse(RecordError::Conflict(conflicts)));
         }
         let Some(outcome) = outcome else { return Plan::Join(places) };
@@ -193,12 +213,46 @@ impl Committer {
         outcome
     }
 
-    /// Where an id stands in the log, and whether the event there says the same.
-    fn look_up(&self, id: &[u8; 16], entry: &[u8], recorded_at: usize) -> Result<Option<(u64, bool)>, String> {
-        let Some(index) = self.ids.find(id).map_err(|error| error.to_string())? else { return Ok(None) };
-        let stored = self.entries.read(EntryIndex(index), 1, 0).map_err(|error| error.to_string())?;
-        let same = stored.iter().next().is_some_and(|(_, stored)| same_content(entry, recorded_at, stored));
-        Ok(Some((index, same)))
+    fn refuse(&self, reason: String) -> Plan {
+        Plan::Refuse(RecordError::Stopped { log: self.log.clone(), reason })
+    }
+
+    /// Compares events whose ids stand in the log (index, position in the batch) with what stands there. In the order of the
+    /// log and many at a time, so that a request repeated as a whole costs no more than reading it once.
+    fn compare(
+        &self,
+        entries: &[(&EntrySlot, &[u8])],
+        mut known: Vec<(u64, usize)>,
+        conflicts: &mut Vec<Conflict>,
+    ) -> Result<(), ReadError> {
+        known.sort_unstable();
+        let mut rest = &known[..];
+        while let Some((first, _)) = rest.first() {
+            let near = |pair: &[(u64, usize)]| pair[1].0 - pair[0].0 <= COMPARE_GAP && pair[1].0 - first < COMPARE_ENTRIES;
+            let together = 1 + rest.windows(2).take_while(|pair| near(pair)).count();
+            let (now, later) = rest.split_at(together);
+            let count = now.last().map_or(1, |(last, _)| last - first + 1);
+            let read = self.entries.read(EntryIndex(*first), usize::try_from(count).unwrap_or(1), COMPARE_BYTES)?;
+            let mut stored = read.iter().peekable();
+            let mut compared = 0;
+            for (index, position) in now {
+                if *index >= read.next_index().0 {
+                    break;
+                }
+                while stored.next_if(|(at, _)| at.0 < *index).is_some() {}
+                let (slot, entry) = entries[*position];
+                let same = |(_, stored): (_, &[u8])| same_content(entry, usize::from(slot.recorded_at), stored);
+                if !stored.peek().copied().is_some_and(same) {
+                    conflicts.push(Conflict { position: *position, id: slot.id, index: Some(EntryIndex(*index)) });
+                }
+                compared += 1;
+            }
+            if compared == 0 {
+                return Err(ReadError::Beyond { index: EntryIndex(*first), size: self.entries.size() });
+            }
+            rest = if compared == now.len() { later } else { &rest[compared..] };
+        }
+        Ok(())
     }
 
     fn commit_group(&mut self, mut group: Vec<Planned>, answers: &mut [Option<Result<Committed, RecordError>>]) {

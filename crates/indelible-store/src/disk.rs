@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate, statvfs, syncfs};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs, syncfs};
 
 /// Bytes that a disk writes whole or not at all. Torn writes are looked for in units of this.
 pub const SECTOR: usize = 512;
@@ -68,6 +68,18 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the operating system says.
     fn truncate(&self, len: u64) -> Result<(), DiskError>;
+    /// Makes the file `len` bytes long with its space reserved; what is added reads as zeros. Durable after the next `sync`.
+    ///
+    /// # Errors
+    /// `StorageFull` when there is no room for all of it.
+    fn extend(&self, len: u64) -> Result<(), DiskError>;
+    /// Makes durable what the operating system holds of the file and has it forget that, so that the next read shows what
+    /// the disk holds. A start needs this: a process that died may have left bytes that no sync followed, and after a failed
+    /// sync the kernel goes on showing bytes that it never wrote.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn settle(&self) -> Result<(), DiskError>;
 }
 
 /// A disk. Two implementations: [`RealDisk`] and the testkit's simulated one; `tests/it/contract.rs` runs against both.
@@ -122,6 +134,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the operating system says.
     fn remove(&self, path: &Path) -> Result<(), DiskError>;
+    /// Removes an empty folder. Nothing happens when it is not there or not empty.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn remove_folder(&self, path: &Path) -> Result<(), DiskError>;
     /// The names in a folder, sorted; empty when the folder is not there.
     ///
     /// # Errors
@@ -145,6 +162,22 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Di
     disk.sync_file(&beside)?;
     disk.rename(&beside, path)?;
     disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes a folder below `root` and the folders between them, and all of their names durable. `root` is durable itself.
+///
+/// # Errors
+/// As the disk says.
+pub fn make_folder(disk: &dyn Disk, root: &Path, folder: &Path) -> Result<(), DiskError> {
+    disk.create_dir_all(folder)?;
+    let mut at = folder;
+    while at != root
+        && let Some(parent) = at.parent()
+    {
+        disk.sync_dir(parent)?;
+        at = parent;
+    }
+    Ok(())
 }
 
 /// Reads a file that may be absent.
@@ -193,6 +226,27 @@ impl DiskFile for RealFile {
     fn truncate(&self, len: u64) -> Result<(), DiskError> {
         self.file.set_len(len).map_err(failed("truncate", &self.path))
     }
+
+    fn extend(&self, len: u64) -> Result<(), DiskError> {
+        reserve(&self.file, len).map_err(failed("reserve room for", &self.path))
+    }
+
+    fn settle(&self) -> Result<(), DiskError> {
+        self.sync()?;
+        // all of it: no length means to the end
+        fadvise(&self.file, 0, None, Advice::DontNeed).map_err(|errno| failed("settle", &self.path)(errno.into()))
+    }
+}
+
+/// Makes a file at least `len` bytes long. A file system that cannot reserve room gets the length only.
+fn reserve(file: &File, len: u64) -> io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
+    match fallocate(file, FallocateFlags::empty(), 0, len) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(len),
+        other => Ok(other?),
+    }
 }
 
 impl Disk for RealDisk {
@@ -209,14 +263,9 @@ impl Disk for RealDisk {
             .mode(0o600)
             .open(path)
             .map_err(failed("create", path))?;
-        if let Err(errno) = fallocate(&file, FallocateFlags::empty(), 0, len) {
-            let unsupported = matches!(errno, rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS);
-            let set = if unsupported { file.set_len(len) } else { Err(errno.into()) };
-            if let Err(source) = set {
-                drop(file);
-                self.remove(path)?;
-                return Err(DiskError { call: "reserve room for", path: path.to_owned(), source });
-            }
+        if let Err(source) = reserve(&file, len) {
+            self.remove(path)?;
+            return Err(DiskError { call: "reserve room for", path: path.to_owned(), source });
         }
         Ok(Arc::new(RealFile { file, path: path.to_owned() }))
     }
@@ -253,6 +302,15 @@ impl Disk for RealDisk {
     fn remove(&self, path: &Path) -> Result<(), DiskError> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_folder(&self, path: &Path) -> Result<(), DiskError> {
+        match std::fs::remove_dir(path) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                Err(failed("remove folder", path)(error))
+            }
             _ => Ok(()),
         }
     }

@@ -22,10 +22,14 @@ pub mod log;
 pub mod commit;
 pub mod read;
 
+mod data_folder;
+mod folder_reader;
 mod handle;
 mod open;
 mod system;
 
+pub use data_folder::DataFolder;
+pub use folder_reader::FolderReader;
 pub use handle::{Log, LogState};
-pub use open::{DataFolder, FolderReader, LogSettings, Opened, OpenError, OpenedParts, open_parts};
+pub use open::{LogSettings, OpenError, Opened, OpenedParts, open_parts};
 pub use system::{SystemClock, SystemRandomness};

@@ -1,29 +1,30 @@
 //! Opening a data folder and the logs in it: which parts must be there together, and in which order they are trusted.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
+use indelible_event::doors::{EntryIndex, EntryReader};
 use indelible_event::env::{Clock, Randomness};
 use indelible_event::id::EventId;
 use indelible_event::view::EventView;
 use indelible_tlog::checkpoint::{Checkpoint, Origin};
 use indelible_tlog::hash::EMPTY_ROOT;
-use indelible_tlog::note::VerifierKey;
 use indelible_tlog::tree::TreeSize;
-use rustix::fs::{FlockOperation, flock};
 
 use crate::commit::Committer;
-use crate::disk::{Disk, DiskError, RealDisk, read_optional, replace_file};
-use crate::ids::{IdRuns, Ids, IdsError, WINDOW_DEFAULT};
+use crate::disk::{Disk, DiskError, make_folder, read_optional, replace_file};
+use crate::ids::{IdRuns, IdSettings, Ids, IdsError};
 use crate::journal::{Cut, Journal, JournalError, JournalReader, JournalSettings};
 use crate::log::key::{LogKey, write_vkey};
-use crate::log::{LogError, Sealer, SignedCheckpoint, load};
+use crate::log::{LogError, Sealer, load};
 use crate::name::LogName;
 use crate::read::{BundleReader, LogReader, Published};
 use crate::storage::{CHECKPOINT_PATH, FolderStorage, LogStorage};
+
+/// Entries and bytes read at once when ids are put back.
+const REBUILD_ENTRIES: usize = 4_096;
+const REBUILD_BYTES: usize = 4 * 1024 * 1024;
 
 /// What an operator sets for a log.
 #[derive(Clone, Debug)]
@@ -36,8 +37,8 @@ pub struct LogSettings {
     pub checkpoint_interval: Duration,
     /// Segment size and reserve of the journal.
     pub journal: JournalSettings,
-    /// How many ids are remembered, in entries.
-    pub ids_window: u64,
+    /// How many ids are remembered.
+    pub ids: IdSettings,
 }
 
 impl LogSettings {
@@ -49,7 +50,7 @@ impl LogSettings {
             origin,
             checkpoint_interval: Duration::from_millis(500),
             journal: JournalSettings::default(),
-            ids_window: WINDOW_DEFAULT,
+            ids: IdSettings::default(),
         }
     }
 }
@@ -106,17 +107,19 @@ pub enum OpenError {
         #[source]
         source: IdsError,
     },
-    /// The journal ends before what was signed.
+    /// The journal ends before what was signed, or before what the id index holds.
     #[error(
-        "log `{log}`: the journal ends at entry {journal}, but a checkpoint of size {signed} was signed: the journal folder was \
-         put back to an older state. restore the newer one; continuing would sign a second history"
+        "log `{log}`: the journal ends at entry {journal}, but {what} up to entry {signed}: the journal folder was put back to \
+         an older state. restore the newer one; continuing would sign a second history"
     )]
     JournalBehind {
         /// Which log.
         log: String,
         /// Where the journal ends.
         journal: u64,
-        /// What was signed.
+        /// What went further.
+        what: &'static str,
+        /// How far that went.
         signed: u64,
     },
     /// No randomness for a new key.
@@ -127,48 +130,10 @@ pub enum OpenError {
     },
 }
 
-/// The folder that holds everything, locked for this process.
-#[derive(Debug)]
-pub struct DataFolder {
-    root: PathBuf,
-    _lock: File,
-}
-
-impl DataFolder {
-    /// Creates the folder (0700) if need be and locks it.
-    ///
-    /// # Errors
-    /// [`OpenError::Locked`] when another process has it.
-    pub fn open(root: &Path) -> Result<Self, OpenError> {
-        let disk = RealDisk;
-        disk.create_dir_all(root)?;
-        for folder in ["keys", "journal", "logs", "index"] {
-            disk.create_dir_all(&root.join(folder))?;
-        }
-        let failed = |source| DiskError { call: "lock", path: root.to_owned(), source };
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(root.join("lock"))
-            .map_err(failed)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: root.to_owned() }),
-            Err(errno) => Err(failed(errno.into()).into()),
-        }
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-}
-
 /// Where the parts of one log are.
 #[derive(Clone, Debug)]
 struct Places {
+    root: PathBuf,
     key: PathBuf,
     journal: PathBuf,
     ids: PathBuf,
@@ -180,6 +145,7 @@ impl Places {
     fn new(root: &Path, name: &LogName) -> Self {
         let journal = root.join("journal").join(name.as_str());
         Self {
+            root: root.to_owned(),
             key: root.join("keys").join(format!("{name}.key")),
             ids: journal.join("ids"),
             memory: journal.join("signed-checkpoint"),
@@ -245,6 +211,7 @@ pub fn open_parts(
     let in_ids = |source| OpenError::Ids { log: log.clone(), source };
     let (key, created) = open_key(disk.as_ref(), &places, settings, randomness)?;
     let key = Arc::new(key);
+    make_folder(disk.as_ref(), &places.root, &places.ids)?;
 
     let storage = FolderStorage::open(Arc::clone(disk), places.log.clone()).map_err(|error| in_log(error.into()))?;
     let storage: Arc<dyn LogStorage> = Arc::new(storage);
@@ -252,21 +219,24 @@ pub fn open_parts(
     let published: Published = Arc::new(RwLock::new(loaded.published().cloned()));
     let bundles = BundleReader::new(Arc::clone(&storage), Arc::clone(&published));
 
-    let id_runs = IdRuns::open(Arc::clone(disk), places.ids.clone(), settings.ids_window).map_err(in_ids)?;
-    if id_runs.end().is_none() && loaded.size() > 0 {
-        rebuild_ids(&id_runs, &bundles, loaded.size(), settings.ids_window, &log)?;
-    }
-    let ids_begin = id_runs.end().unwrap_or(0);
-    let needed_from = loaded.size().min(ids_begin);
+    let id_runs = IdRuns::open(Arc::clone(disk), places.ids.clone(), settings.ids).map_err(in_ids)?;
+    let needed_from = loaded.size();
+    let keep_from = needed_from.min(id_runs.end().unwrap_or(0));
     let (journal, cut) =
-        Journal::open(Arc::clone(disk), places.journal.clone(), settings.journal, needed_from).map_err(in_journal)?;
-    if journal.next_index() < loaded.size() {
-        return Err(OpenError::JournalBehind { log, journal: journal.next_index(), signed: loaded.size() });
+        Journal::open(Arc::clone(disk), places.journal.clone(), settings.journal, needed_from, keep_from)
+            .map_err(in_journal)?;
+    let known = [("a checkpoint was signed", Some(needed_from)), ("ids were kept", id_runs.end())];
+    for (what, end) in known {
+        if end.is_some_and(|end| journal.next_index() < end) {
+            let (journal, signed) = (journal.next_index(), end.unwrap_or_default());
+            return Err(OpenError::JournalBehind { log, journal, what, signed });
+        }
     }
     let opened = Opened { created, size: journal.next_index(), published: loaded.size(), cut };
     let journal_reader = journal.reader();
-    let ids = Ids::load(id_runs.clone(), &journal_reader, ids_begin).map_err(in_ids)?;
     let reader = LogReader::new(journal_reader.clone(), bundles);
+    let ids_begin = fill_ids(&id_runs, &reader, journal_reader.bounds(), settings, &log)?;
+    let ids = Ids::load(id_runs.clone(), &journal_reader, ids_begin).map_err(in_ids)?;
     let committer = Committer::new(&log, journal, ids, Arc::new(reader.clone()), clock);
     let sealer = loaded.into_sealer(journal_reader.clone());
     Ok(OpenedParts {
@@ -329,11 +299,9 @@ fn create_key(
     let in_log = |source| OpenError::Log { log: log.clone(), source };
     let mut seed = [0u8; 32];
     randomness.fill(&mut seed).map_err(|_| OpenError::NoRandomness { log: log.clone() })?;
-    for folder in [places.key.parent(), Some(places.log.as_path()), Some(places.journal.as_path())].into_iter().flatten() {
-        disk.create_dir_all(folder)?;
-        if let Some(parent) = folder.parent() {
-            disk.sync_dir(parent)?;
-        }
+    let keys = places.key.parent().unwrap_or(&places.root);
+    for folder in [keys, &places.log, &places.ids] {
+        make_folder(disk, &places.root, folder)?;
     }
     let key = LogKey::from_seed(&settings.origin, &seed).map_err(in_log)?;
     write_vkey(disk, &places.log.join("log.vkey"), key.verifier()).map_err(in_log)?;
@@ -344,73 +312,48 @@ fn create_key(
     Ok(key)
 }
 
-/// Reads the ids of the newest entries back from bundles when the id index was removed.
-fn rebuild_ids(
+/// Puts back into runs what neither they nor the journal hold any more but the window asks for: the id index was removed, or
+/// a crash or a lost file left it incomplete. Returns where the ids begin that only the journal holds.
+fn fill_ids(
     runs: &IdRuns,
-    bundles: &BundleReader,
-    size: u64,
-    window: u64,
+    reader: &LogReader,
+    (journal_first, next): (u64, u64),
+    settings: &LogSettings,
     log: &str,
-) -> Result<(), OpenError> {
-    let mut at = size.saturating_sub(window);
-    while at < size {
-        let first = at;
-        let mut pairs = Vec::new();
-        while at < size && (pairs.len() as u64) < crate::ids::RUN_IDS {
-            let entries = bundles.read(EntryIndex(at), 4096, 4 * 1024 * 1024).map_err(|error| OpenError::Log {
-                log: log.to_owned(),
-                source: LogError::Diverged { origin: log.to_owned(), what: error.to_string() },
-            })?;
-            for (index, entry) in entries.iter() {
-                let id = EventView::parse(entry).ok().and_then(|view| EventId::parse(view.id.as_bytes()));
-                pairs.extend(id.map(|id| (id.0, index.0)));
-            }
-            at = entries.next_index().0;
+) -> Result<u64, OpenError> {
+    let window_begins = next.saturating_sub(settings.ids.window);
+    if let Some(first) = runs.first() {
+        // from the end to the beginning, so that a crash leaves no gap
+        let mut end = first;
+        while window_begins < end {
+            let begin = end.saturating_sub(settings.ids.run_ids.max(1)).max(window_begins);
+            rebuild_run(runs, reader, begin, end, log)?;
+            end = begin;
         }
-        runs.add(first, at, pairs).map_err(|source| OpenError::Ids { log: log.to_owned(), source })?;
     }
-    Ok(())
+    let mut begin = runs.end().unwrap_or(window_begins);
+    while begin < journal_first {
+        let end = begin.saturating_add(settings.ids.run_ids.max(1)).min(journal_first);
+        rebuild_run(runs, reader, begin, end, log)?;
+        begin = end;
+    }
+    Ok(runs.end().unwrap_or(journal_first))
 }
 
-/// Reads the published part of a log folder, without a server and without its key: for offline search and export.
-#[derive(Debug)]
-pub struct FolderReader {
-    bundles: BundleReader,
-    /// The verifier key found beside the log. It proves nothing by itself.
-    pub vkey: VerifierKey,
-    /// The published checkpoint.
-    pub checkpoint: SignedCheckpoint,
-}
-
-impl FolderReader {
-    /// Opens `logs/<log>`. Only reads.
-    ///
-    /// # Errors
-    /// When there is no checkpoint, or it is not signed by the key beside it.
-    pub fn open(folder: &Path) -> Result<Self, LogError> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let vkey = disk.read(&folder.join("log.vkey"))?;
-        let unusable = |what: &str, error: &dyn std::fmt::Display| {
-            LogError::Key(format!("{what} in {} cannot be used: {error}", folder.display()))
-        };
-        let vkey = VerifierKey::parse(String::from_utf8_lossy(&vkey).trim_end()).map_err(|error| unusable("log.vkey", &error))?;
-        let note = disk.read(&folder.join(CHECKPOINT_PATH))?;
-        let opened = Checkpoint::open(&note, &vkey).map_err(|error| unusable("the checkpoint", &error))?;
-        let note = String::from_utf8(note).map_err(|error| unusable("the checkpoint", &error))?;
-        let checkpoint = SignedCheckpoint { size: opened.size.0, root: opened.root, note: note.into() };
-        let storage = FolderStorage::open(disk, folder.to_owned()).map_err(LogError::from)?;
-        let published = Arc::new(RwLock::new(Some(checkpoint.clone())));
-        Ok(Self { bundles: BundleReader::new(Arc::new(storage), published), vkey, checkpoint })
+fn rebuild_run(runs: &IdRuns, reader: &LogReader, begin: u64, end: u64, log: &str) -> Result<(), OpenError> {
+    let mut pairs = Vec::new();
+    let mut at = begin;
+    while at < end {
+        let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(REBUILD_ENTRIES);
+        let entries = reader.read(EntryIndex(at), most, REBUILD_BYTES).map_err(|error| OpenError::Log {
+            log: log.to_owned(),
+            source: LogError::Diverged { origin: log.to_owned(), what: error.to_string() },
+        })?;
+        for (index, entry) in entries.iter() {
+            let id = EventView::parse(entry).ok().and_then(|view| EventId::parse(view.id.as_bytes()));
+            pairs.extend(id.map(|id| (id.0, index.0)));
+        }
+        at = entries.next_index().0;
     }
+    runs.add(begin, end, pairs).map_err(|source| OpenError::Ids { log: log.to_owned(), source })
 }
-
-impl EntryReader for FolderReader {
-    fn size(&self) -> u64 {
-        self.bundles.size()
-    }
-
-    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
-        self.bundles.read(first, max_entries, max_bytes)
-    }
-}
-

@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_tlog::bundle;
-use indelible_tlog::tile::{BundleId, TILE_WIDTH};
+use indelible_tlog::hash::leaf_hash;
+use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId};
 use indelible_tlog::tree::TreeSize;
 
 use crate::journal::{JournalError, JournalReader};
@@ -51,10 +52,22 @@ impl EntryReader for BundleReader {
             let Some(id) = BundleId::at(at.0 / u64::from(TILE_WIDTH), TreeSize(size)) else { break };
             let bytes = tiles.bundle(id).map_err(|error| damaged(error.to_string()))?;
             let bytes = bytes.ok_or_else(|| damaged(format!("{} is missing or cut short", id.path())))?;
-            for (entry, index) in bundle::entries(&bytes).zip(id.first_entry()..) {
+            let tile = TileId { level: 0, index: id.index, width: id.width };
+            let hashes = tiles.hashes(tile).map_err(|error| damaged(error.to_string()))?;
+            if hashes.len() != usize::from(id.width) {
+                return Err(damaged(format!("{} is missing or cut short", tile.path())));
+            }
+            for ((entry, hash), index) in bundle::entries(&bytes).zip(&hashes).zip(id.first_entry()..) {
                 let entry = entry.map_err(|error| damaged(format!("{}: {error}", id.path())))?;
                 if index < at.0 {
                     continue;
+                }
+                if leaf_hash(entry) != *hash {
+                    let (bundle, tile) = (id.path(), tile.path());
+                    return Err(ReadError::Damaged {
+                        index: EntryIndex(index),
+                        reason: format!("its leaf hash in {bundle} differs from {tile} (file damaged or altered)"),
+                    });
                 }
                 if found.len() >= max_entries || (!found.is_empty() && found.byte_len() + entry.len() > max_bytes) {
                     return Ok(found);

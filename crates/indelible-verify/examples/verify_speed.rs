@@ -5,14 +5,14 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use indelible_tlog::bundle;
 use indelible_tlog::checkpoint::{Checkpoint, Origin};
 use indelible_tlog::edge::Edge;
-use indelible_tlog::hash::leaf_hash;
+use indelible_tlog::hash::{HASH_BYTES, leaf_hash};
 use indelible_tlog::note::{self, KeyKind, KeyName, SigningKey};
-use indelible_tlog::proof::inclusion_proof;
+use indelible_tlog::proof::{consistency_proof, inclusion_proof};
 use indelible_tlog::proof_file::TlogProof;
 use indelible_tlog::tile::{BundleId, TileId, decode_hashes, encode_hashes};
 use indelible_tlog::tree::LeafIndex;
@@ -27,7 +27,7 @@ fn main() -> Result<(), Failure> {
     let given = arguments.next().map(PathBuf::from);
     let entries = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let temporary = tempfile::tempdir()?;
-    let folder = given.unwrap_or_else(|| temporary.path().to_owned());
+    let folder = given.unwrap_or_else(|| temporary.path().join("log"));
     if !folder.join("checkpoint").exists() {
         write_log(&folder, entries)?;
     }
@@ -69,7 +69,8 @@ fn event(n: u64) -> String {
 fn write_log(folder: &Path, entries: u64) -> Result<(), Failure> {
     let began = Instant::now();
     let mut edge = Edge::empty();
-    let mut index = 0;
+    let mut index = 0u64;
+    let mut past = Vec::new();
     while index * 256 < entries {
         let id = BundleId { index, width: u16::try_from(256.min(entries - index * 256))? };
         let mut bytes = Vec::new();
@@ -86,6 +87,9 @@ fn write_log(folder: &Path, entries: u64) -> Result<(), Failure> {
             put(folder, &path, &bytes)?;
         }
         index += 1;
+        if index.is_power_of_two() {
+            past.push(Checkpoint { origin: Origin::new(ORIGIN)?, size: edge.size(), root: edge.root() });
+        }
     }
     for (tile, hashes) in edge.partial_tiles() {
         put(folder, &tile.path(), &encode_hashes(&hashes))?;
@@ -95,24 +99,35 @@ fn write_log(folder: &Path, entries: u64) -> Result<(), Failure> {
     let note = note::sign(&checkpoint.to_text(), &key)?;
     put(folder, "checkpoint", note.as_bytes())?;
     put(folder, "log.vkey", format!("{}\n", key.verifier().to_vkey()).as_bytes())?;
-    write_proofs(folder, &checkpoint, &note)?;
+    write_proofs(folder, &past, &checkpoint, &key)?;
     println!("wrote {entries} entries in {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// A few proofs beside the folder, for other people's tools to check.
-fn write_proofs(folder: &Path, checkpoint: &Checkpoint, note: &str) -> Result<(), Failure> {
+/// A few proofs beside the folder, for other people's tools to check: inclusion proofs as `.tlog-proof`, and for some older
+/// sizes the checkpoint of then with the consistency proof to now, one hash a line.
+fn write_proofs(folder: &Path, past: &[Checkpoint], checkpoint: &Checkpoint, key: &SigningKey) -> Result<(), Failure> {
     let proofs = folder.with_extension("proofs");
-    let size = checkpoint.size.0;
-    for index in [0, 1, 255, 256, size / 2, size.saturating_sub(2), size.saturating_sub(1)] {
-        if index >= size {
+    let size = checkpoint.size;
+    let note = note::sign(&checkpoint.to_text(), key)?;
+    let mut fetch = |tile: TileId| {
+        let bytes = fs::read(folder.join(tile.path())).or_else(|_| fs::read(folder.join(tile.full().path())))?;
+        let bytes = bytes.get(..usize::from(tile.width) * HASH_BYTES).unwrap_or_default();
+        decode_hashes(tile, bytes).map_err(io::Error::other)
+    };
+    for index in [0, 1, 255, 256, size.0 / 2, size.0.saturating_sub(2), size.0.saturating_sub(1)] {
+        if index >= size.0 {
             continue;
         }
-        let mut fetch =
-            |tile: TileId| -> Result<_, Failure> { Ok(decode_hashes(tile, &fs::read(folder.join(tile.path()))?)?) };
-        let hashes = inclusion_proof(LeafIndex(index), checkpoint.size, &mut fetch)?;
-        let proof = TlogProof { extra: None, index: LeafIndex(index), hashes, checkpoint: note.to_owned() };
+        let hashes = inclusion_proof(LeafIndex(index), size, &mut fetch)?;
+        let proof = TlogProof { extra: None, index: LeafIndex(index), hashes, checkpoint: note.clone() };
         put(&proofs, &format!("{index}.tlog-proof"), proof.to_text().as_bytes())?;
+    }
+    for kept in past.iter().filter(|kept| kept.size < size) {
+        let hashes = consistency_proof(kept.size, size, &mut fetch)?;
+        let lines: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
+        put(&proofs, &format!("{}.checkpoint", kept.size), note::sign(&kept.to_text(), key)?.as_bytes())?;
+        put(&proofs, &format!("{}.consistency", kept.size), lines.as_bytes())?;
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use indelible_tlog::hash::{HASH_BYTES, Hash};
 use indelible_tlog::tile::{TILE_BYTES, TILE_WIDTH, TileId, decode_hashes};
 use indelible_tlog::tree::{TreeSize, root_of};
 
-use crate::report::{Finding, FindingKind, Findings};
+use crate::findings::Findings;
+use crate::report::{Finding, FindingKind};
 use crate::source::{LogSource, SourceError};
 
 /// What the tile above says that a subtree's root should be.

@@ -5,8 +5,9 @@
 //! findings, never a panic. Integrity, witness, completeness and time are four verdicts and are never mixed. Never: writes
 //! anything; trusts a key found beside the log as much as one that the reader brings.
 //!
-//! Reading order: where the bytes come from, what an entry says of itself, one bundle, the tree above it, the pass over all
-//! of them, completeness, the report; then receipts and proofs, which ask about a few entries only.
+//! Reading order: where the bytes come from, what an entry says of itself, the report; then one bundle, the tree above it, how
+//! the two are judged together, completeness, and the pass over all of them; then receipts and proofs, which ask about a few
+//! entries only.
 
 #![forbid(unsafe_code)]
 
@@ -14,15 +15,19 @@ pub mod source;
 
 pub mod scan;
 
+pub mod report;
+
+mod findings;
+
 mod bundle;
 mod climb;
 mod completeness;
-mod ordered;
+mod judge;
 
+mod ordered;
+mod surplus;
 mod trust;
 mod verify;
-
-pub mod report;
 
 mod proof;
 mod receipt;

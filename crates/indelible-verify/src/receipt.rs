@@ -13,7 +13,8 @@ use indelible_tlog::tree::{LeafIndex, Peaks};
 use serde::Serialize;
 
 use crate::climb::{TileTrouble, read_tile};
-use crate::report::{Findings, KeySource, Verdict};
+use crate::findings::Findings;
+use crate::report::{KeySource, Verdict};
 use crate::source::LogSource;
 use crate::trust::{self, Trusted};
 use crate::verify::VerifyOptions;

@@ -1,7 +1,7 @@
-//! What verifying found: four verdicts that are never mixed, the findings behind them, as JSON and as text.
+//! What verifying found: four verdicts that are never mixed, and the findings behind them.
 //! Promises: lists are capped and say so; the exit code follows from integrity alone. Never: decides anything.
 
-use std::fmt::Write as _;
+mod text;
 
 use serde::Serialize;
 
@@ -53,14 +53,6 @@ impl Verdict {
             Self::Intact => Exit::Intact,
             Self::Tampered => Exit::Tampered,
             Self::CouldNotCheck => Exit::CouldNotCheck,
-        }
-    }
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Intact => "intact",
-            Self::Tampered => "TAMPERED",
-            Self::CouldNotCheck => "could not check",
         }
     }
 }
@@ -276,167 +268,5 @@ impl Report {
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.integrity.verdict.exit()
-    }
-
-    /// The report for people.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |label: &str, value: &str| {
-            // Writing to a String cannot fail.
-            writeln!(text, "{label:<13} {value}").unwrap_or_default();
-        };
-        line("log", self.origin.as_deref().unwrap_or("unknown"));
-        line("read from", &self.source);
-        if let (Some(size), Some(root)) = (self.size, &self.root) {
-            line("checkpoint", &format!("{size} entries, root {root}"));
-        }
-        line("key", self.key_text());
-        line("INTEGRITY", self.integrity.verdict.word());
-        for text in self.integrity_lines() {
-            line("", &text);
-        }
-        line("WITNESS", &self.witness.reason);
-        for (at, text) in self.completeness_lines().into_iter().enumerate() {
-            line(if at == 0 { "COMPLETENESS" } else { "" }, &text);
-        }
-        line("TIME", &self.time_text());
-        for remark in &self.remarks {
-            line("note", remark);
-        }
-        line("limits", "no log can prove an event that was never sent, or that an event's content is true");
-        text
-    }
-
-    fn key_text(&self) -> &'static str {
-        match self.key_source {
-            KeySource::Given => "given by you",
-            KeySource::BesideLog => {
-                "found beside the log (proves less: whoever replaces the log can replace it; give --key)"
-            }
-            KeySource::Unknown => "none",
-        }
-    }
-
-    fn integrity_lines(&self) -> Vec<String> {
-        let integrity = &self.integrity;
-        let mut lines = vec![format!(
-            "{} entries ({} bytes) and {} tiles recomputed",
-            integrity.entries_checked, integrity.bundle_bytes, integrity.tiles_checked
-        )];
-        if let Some(first) = &integrity.first {
-            lines.push(format!("first: {}", first.to_text()));
-        }
-        for finding in integrity.findings.iter().filter(|finding| Some(*finding) != integrity.first.as_ref()) {
-            lines.push(finding.to_text());
-        }
-        let unlisted = integrity.findings_total.saturating_sub(integrity.findings.len() as u64);
-        if unlisted > 0 {
-            lines.push(format!("and {unlisted} more findings"));
-        }
-        lines
-    }
-
-    fn completeness_lines(&self) -> Vec<String> {
-        let completeness = &self.completeness;
-        let verdict = match completeness.verdict {
-            CompletenessLevel::Complete => "complete: no source's numbers have a gap",
-            CompletenessLevel::Gaps => "GAPS: numbers of sources are missing",
-            CompletenessLevel::Unknown => "unknown",
-        };
-        let mut lines = vec![verdict.to_owned()];
-        lines.extend(completeness.reasons.iter().cloned());
-        let telling = |source: &&SourceReport| source.missing > 0 || source.repeats > 0 || source.restarts > 0;
-        for source in completeness.sources.iter().filter(telling) {
-            let gaps: Vec<_> = source.gaps.iter().take(5).map(|gap| format!("{}-{}", gap.first, gap.last)).collect();
-            lines.push(format!(
-                "source `{}`: {} events, {} missing [{}{}], {} repeated, {} restarts",
-                source.id,
-                source.events,
-                source.missing,
-                gaps.join(", "),
-                if source.gaps.len() > 5 || source.gaps_capped { ", …" } else { "" },
-                source.repeats,
-                source.restarts
-            ));
-        }
-        lines
-    }
-
-    fn time_text(&self) -> String {
-        match (&self.time.first_recorded, &self.time.last_recorded) {
-            (Some(first), Some(last)) => format!("asserted by the log's own clock: {first} to {last}"),
-            _ => "asserted by the log's own clock".to_owned(),
-        }
-    }
-}
-
-impl Finding {
-    /// One line for people.
-    #[must_use]
-    pub fn to_text(&self) -> String {
-        let place = match (self.first_index, self.last_index) {
-            (Some(first), Some(last)) if last > first => format!("entries {first} to {last}: "),
-            (Some(first), _) => format!("entry {first}: "),
-            _ => String::new(),
-        };
-        let file = self.file.as_deref().map(|file| format!(" (`{file}`)")).unwrap_or_default();
-        format!("{place}{}{file}", self.reason)
-    }
-}
-
-/// Findings as they come, capped.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    listed: Vec<Finding>,
-    first: Option<Finding>,
-    total: u64,
-    tampered: bool,
-    unreadable: u64,
-}
-
-impl Findings {
-    pub(crate) fn add(&mut self, finding: Finding) {
-        self.total += 1;
-        match finding.kind {
-            FindingKind::Unreadable => self.unreadable += 1,
-            _ => self.tampered = true,
-        }
-        let place = |finding: &Finding| {
-            let about_the_log = finding.kind != FindingKind::Unreadable;
-            (!about_the_log, finding.first_index.unwrap_or(u64::MAX))
-        };
-        if self.first.as_ref().is_none_or(|first| place(&finding) < place(first)) {
-            self.first = Some(finding.clone());
-        }
-        if self.listed.len() < FINDINGS_LISTED_MAX {
-            self.listed.push(finding);
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.total == 0
-    }
-
-    /// How often something could not be read.
-    pub(crate) fn unreadable(&self) -> u64 {
-        self.unreadable
-    }
-
-    pub(crate) fn into_report(self, entries_checked: u64, tiles_checked: u64, bundle_bytes: u64) -> IntegrityReport {
-        let verdict = match (self.tampered, self.unreadable) {
-            (true, _) => Verdict::Tampered,
-            (false, 0) => Verdict::Intact,
-            (false, _) => Verdict::CouldNotCheck,
-        };
-        IntegrityReport {
-            verdict,
-            first: self.first,
-            findings: self.listed,
-            findings_total: self.total,
-            entries_checked,
-            tiles_checked,
-            bundle_bytes,
-        }
     }
 }

@@ -4,7 +4,8 @@
 use indelible_tlog::checkpoint::{Checkpoint, CheckpointError};
 use indelible_tlog::note::{NOTE_BYTES_MAX, Note, NoteError, VerifierKey};
 
-use crate::report::{Finding, FindingKind, Findings, KeySource};
+use crate::findings::Findings;
+use crate::report::{Finding, FindingKind, KeySource};
 use crate::source::LogSource;
 use crate::verify::VerifyOptions;
 

@@ -4,22 +4,27 @@ use std::ops::ControlFlow;
 
 use indelible_tlog::checkpoint::Checkpoint;
 use indelible_tlog::hash::{EMPTY_ROOT, Hash};
-use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId};
+use indelible_tlog::tile::{BundleId, TILE_WIDTH};
 use indelible_tlog::tree::{Peaks, root_of};
 
-use crate::bundle::{self, Buffers, BundleOutcome, Contents, FileState, Recorded};
-use crate::climb::{Climb, Expected};
+use crate::bundle::{self, Buffers, BundleOutcome, Contents, Recorded};
+use crate::climb::Climb;
 use crate::completeness::Completeness;
+use crate::findings::Findings;
+use crate::judge::judge;
 use crate::ordered::in_order;
 use crate::report::{
-    FILES_NAMED_MAX, Finding, FindingKind, Findings, KeySource, Report, TimeLevel, TimeReport, WitnessLevel,
-    WitnessReport,
+    CompletenessLevel, CompletenessReport, Finding, FindingKind, KeySource, Report, TimeLevel, TimeReport,
+    WitnessLevel, WitnessReport,
 };
 use crate::source::LogSource;
+use crate::surplus::note_other_files;
 use crate::trust::{self, Trusted};
 
 /// After so many files that could not be read the pass ends: the disk or the network is the matter, not the log.
 const UNREADABLE_MAX: u64 = 16;
+/// After so many findings it ends as well: the verdict will not change, and a checkpoint may name any number of files.
+const FINDINGS_MAX: u64 = 10_000;
 
 /// What the reader brings along.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +48,10 @@ pub fn verify(source: &dyn LogSource, options: &VerifyOptions, progress: &mut dy
     let mut pass = Pass::new(source, &trusted, options.from.is_some(), &mut findings);
     pass.run(options.threads, &mut findings, progress);
     let done = pass.finish(&mut findings);
-    note_other_files(source, &trusted.checkpoint, &mut findings, &mut remarks);
+    if !done.complete {
+        remarks.push("the pass was broken off, because too much could not be read or was wrong".to_owned());
+    }
+    note_other_files(source, &trusted.checkpoint, &mut remarks);
     let Trusted { key, key_source, checkpoint, .. } = trusted;
     Report {
         source: source.name(),
@@ -74,8 +82,8 @@ fn unchecked(source: &dyn LogSource, options: &VerifyOptions, findings: Findings
             kept_size: None,
             reason: "none: the log could not be checked".to_owned(),
         },
-        completeness: crate::report::CompletenessReport {
-            verdict: crate::report::CompletenessLevel::Unknown,
+        completeness: CompletenessReport {
+            verdict: CompletenessLevel::Unknown,
             reasons: vec!["the log could not be checked".to_owned()],
             sources: Vec::new(),
             sources_total: 0,
@@ -114,6 +122,7 @@ struct Done {
     entries_hashed: u64,
     tiles_checked: u64,
     bundle_bytes: u64,
+    complete: bool,
     witness: WitnessReport,
     completeness: Completeness,
     time: TimeReport,
@@ -154,7 +163,8 @@ impl<'s> Pass<'s> {
         let worked = in_order(threads, bundles, &check, &mut |outcome: BundleOutcome| {
             self.take(outcome, findings);
             progress(self.entries_done, size.0);
-            if findings.unreadable() >= UNREADABLE_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let enough = findings.unreadable() >= UNREADABLE_MAX || findings.total() >= FINDINGS_MAX;
+            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         if worked.is_err() {
             findings.add(Finding {
@@ -241,6 +251,7 @@ impl<'s> Pass<'s> {
             entries_hashed: self.entries_hashed,
             tiles_checked,
             bundle_bytes: self.bundle_bytes,
+            complete,
             witness,
             completeness: self.completeness,
             time: TimeReport {
@@ -288,125 +299,5 @@ impl<'s> Pass<'s> {
             kept_size: Some(size),
             reason: format!("kept checkpoint: its {size} entries are the first {size} of this log, unchanged"),
         }
-    }
-}
-
-/// Judges a bundle and its tile by each other and by the tree above. Whether all is well.
-fn judge(outcome: &BundleOutcome, expected: Expected, findings: &mut Findings) -> bool {
-    let BundleOutcome { id, entries_root, tile_root, differing, hashed, .. } = outcome;
-    let tile = TileId { level: 0, index: id.index, width: id.width }.path();
-    let bundle = id.path();
-    let (first, last) = (id.first_entry(), id.first_entry() + u64::from(id.width) - 1);
-    let mut sound = true;
-    let mut add = |kind, first, last, file: &str, reason: String| {
-        sound = false;
-        let file = Some(file.to_owned());
-        findings.add(Finding { kind, first_index: Some(first), last_index: Some(last), file, reason });
-    };
-    if differing.is_none()
-        && let Some((kind, reason)) = file_trouble(&outcome.bundle, "entry bundle")
-    {
-        add(kind, first + hashed.min(&(last - first)), last, &bundle, reason);
-    }
-    if let Some((kind, reason)) = file_trouble(&outcome.tile, "tile") {
-        add(kind, first, last, &tile, reason);
-    }
-    let want = expected.authentic();
-    if let Some((place, count)) = differing {
-        let at = first + place;
-        let others = if *count > 1 { format!(" ({count} entries of this bundle differ)") } else { String::new() };
-        let (kind, file, reason) = if want.is_some() && want == *tile_root {
-            (
-                FindingKind::EntryAltered,
-                &bundle,
-                format!("the entry's bytes are not those that the tree commits to{others}"),
-            )
-        } else if want.is_some() && want == *entries_root {
-            (
-                FindingKind::TileAltered,
-                &tile,
-                format!("hash {place} of the tile was altered; the entry is whole{others}"),
-            )
-        } else {
-            let reason = format!("leaf hash differs from `{tile}`: the entry or the tile was altered{others}");
-            (FindingKind::EntryAltered, &bundle, reason)
-        };
-        add(kind, at, at, file, reason);
-    } else if let (Some(want), Some(root)) = (want, entries_root.or(*tile_root))
-        && want != root
-    {
-        let reason =
-            format!("entries and `{tile}` agree with each other but not with the tree above: both were replaced");
-        add(FindingKind::Replaced, first, last, &bundle, reason);
-    }
-    sound
-}
-
-fn file_trouble(state: &FileState, what: &str) -> Option<(FindingKind, String)> {
-    match state {
-        FileState::Whole => None,
-        FileState::Missing => Some((FindingKind::MissingFile, format!("the {what} is missing"))),
-        FileState::Malformed(how) => Some((FindingKind::MalformedFile, format!("the {what} is malformed: {how}"))),
-        FileState::Unreadable(error) => Some((FindingKind::Unreadable, error.to_string())),
-    }
-}
-
-/// Says what lies in the folder that the checkpoint does not speak of.
-fn note_other_files(
-    source: &dyn LogSource,
-    checkpoint: &Checkpoint,
-    findings: &mut Findings,
-    remarks: &mut Vec<String>,
-) {
-    let mut beyond = Named::default();
-    let mut unknown = Named::default();
-    let listed = source.list(&mut |path| match is_of_tree(path, checkpoint) {
-        Some(true) => {}
-        Some(false) => beyond.add(path),
-        None if matches!(path, "checkpoint" | "log.vkey") => {}
-        None => unknown.add(path),
-    });
-    if let Err(error) = listed {
-        remarks.push(format!("surplus files could not be looked for: {error}"));
-    }
-    if let Some(text) = beyond.text("file(s) lie beyond the checkpoint and are not covered by it") {
-        remarks.push(text);
-    }
-    if let Some(text) = unknown.text("file(s) do not belong to a log") {
-        remarks.push(text);
-    }
-    if findings.unreadable() >= UNREADABLE_MAX {
-        remarks.push("the pass was broken off, because too much could not be read".to_owned());
-    }
-}
-
-/// Whether a path names a tile or bundle that the checkpoint covers; a partial one that has since grown counts. `None` when it
-/// names neither.
-fn is_of_tree(path: &str, checkpoint: &Checkpoint) -> Option<bool> {
-    let (have, width) = match (TileId::parse(path), BundleId::parse(path)) {
-        (Some(tile), _) => (TileId::at(tile.level, tile.index, checkpoint.size).map(|at| at.width), tile.width),
-        (_, Some(bundle)) => (BundleId::at(bundle.index, checkpoint.size).map(|at| at.width), bundle.width),
-        (None, None) => return None,
-    };
-    Some(have.is_some_and(|have| width <= have))
-}
-
-#[derive(Default)]
-struct Named {
-    count: u64,
-    names: Vec<String>,
-}
-
-impl Named {
-    fn add(&mut self, path: &str) {
-        self.count += 1;
-        if self.names.len() < FILES_NAMED_MAX {
-            self.names.push(path.chars().take(200).flat_map(char::escape_debug).collect());
-        }
-    }
-
-    fn text(&self, what: &str) -> Option<String> {
-        let more = if self.count > self.names.len() as u64 { ", …" } else { "" };
-        (self.count > 0).then(|| format!("{} {what}: {}{more}", self.count, self.names.join(", ")))
     }
 }

@@ -144,6 +144,7 @@ impl Index {
     pub fn open(folder: &Path, log: &str, settings: Settings) -> Result<Self, IndexError> {
         let listing = list(folder, log)?;
         if settings.access == Access::Owner {
+            disk::make_folder(folder)?;
             for leftover in &listing.leftovers {
                 disk::remove(leftover)?;
             }

@@ -2,7 +2,15 @@
 //!
 //! Long chains of operators are planned by recursion, so the number of tokens bounds the stack that planning needs.
 
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -29,7 +37,7 @@ const NOT_OFFERED: &[&str] = &[
 
 /// # Errors
 /// [`FindError::Sql`] when the statement is too long or cannot be split into words.
-pub(super) fn check(query: &str) -> Result<(), FindError> {
+pub(super) fn check(query: &str) -> std::result::Result<(), FindError> {
     let wrong = |reason: String| FindError::Sql { reason };
     if query.len() > SQL_BYTES_MAX {
         return Err(wrong(format!("the statement is {} bytes long, and {SQL_BYTES_MAX} are allowed", query.len())));
@@ -43,6 +51,31 @@ pub(super) fn check(query: &str) -> Result<(), FindError> {
         return Err(wrong("the statement is empty; write for example: select action, count(*) from events group by action".to_owned()));
     }
     Ok(())
+}
+
+/// Lets every join hand its thread back now and then. Without it a statement that multiplies rows and throws them away again would
+/// not end when its time is over: the engine hands back only where rows are read.
+#[derive(Debug)]
+pub(super) struct Interruptible;
+
+impl PhysicalOptimizerRule for Interruptible {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let made = plan.transform_up(|node| {
+            if node.children().is_empty() || node.is::<CooperativeExec>() {
+                return Ok(Transformed::no(node));
+            }
+            Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>))
+        });
+        made.map(|made| made.data)
+    }
+
+    fn name(&self) -> &'static str {
+        "interruptible"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
 }
 
 /// The functions on offer: no table functions, no file formats, no factories of tables.
@@ -60,4 +93,5 @@ pub(super) fn functions(builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_physical_optimizer_rule(Arc::new(Interruptible))
 }

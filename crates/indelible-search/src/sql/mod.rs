@@ -22,7 +22,9 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
 
 use self::table::Events;
 use self::value::{kind_name, row_value};
@@ -98,8 +100,14 @@ impl Engine {
         if let Some(runtime) = self.0.get() {
             return Ok(runtime.clone());
         }
-        let store = LocalFileSystem::new_with_prefix(&index.folder)
-            .map_err(|fault| IndexError::Damaged { path: index.folder.clone(), reason: fault.to_string() })?;
+        // a folder that is only read and not there has no files either
+        let there = index.folder.try_exists().unwrap_or(true);
+        let store: Arc<dyn ObjectStore> = if there {
+            let folder = LocalFileSystem::new_with_prefix(&index.folder);
+            Arc::new(folder.map_err(|fault| IndexError::Damaged { path: index.folder.clone(), reason: fault.to_string() })?)
+        } else {
+            Arc::new(InMemory::new())
+        };
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new()
             .with_disk_manager_builder(disk)
@@ -111,7 +119,7 @@ impl Engine {
             .deregister_object_store(ObjectStoreUrl::local_filesystem().as_ref())
             .map_err(|fault| explain(&fault, 0))?;
         let url = store_url().map_err(|fault| explain(&fault, 0))?;
-        runtime.register_object_store(url.as_ref(), Arc::new(store));
+        runtime.register_object_store(url.as_ref(), store);
         Ok(self.0.get_or_init(|| runtime).clone())
     }
 }
@@ -238,8 +246,14 @@ fn plain(text: &str) -> String {
         "Optimizer rule ",
     ];
     let mut text = text;
+    if text.contains("table '") && text.ends_with("' not found") {
+        return format!("there is no table but `{TABLE}`");
+    }
     while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest;
+    }
+    if ["DDL not", "DML not", "Statement not", "Unsupported SQL statement"].iter().any(|start| text.starts_with(start)) {
+        return format!("only `select` is allowed, and nothing that writes: {text}");
     }
     text.to_owned()
 }

@@ -1,0 +1,144 @@
+//! Tests of counting, against counts made one event at a time.
+
+use std::collections::BTreeMap;
+
+use indelible_event::doors::EntryReader;
+use indelible_event::view::EventView;
+use serde_json::json;
+
+use super::*;
+use crate::query::parse;
+use crate::testing::{DAY, MemoryLog, SECOND, index};
+
+const HOUR: i64 = 3_600 * SECOND;
+
+fn mixed() -> (tempfile::TempDir, Arc<Index>, MemoryLog) {
+    let (folder, index) = index();
+    let log = MemoryLog::default();
+    log.grow_from(500, DAY, 600 * SECOND);
+    index.refresh(&log).unwrap();
+    index.flush().unwrap();
+    log.grow_from(100, DAY, 600 * SECOND);
+    index.refresh(&log).unwrap();
+    (folder, index, log)
+}
+
+fn request(q: &str, by: &[&str], interval: Option<&str>) -> StatsRequest {
+    let by = by.iter().map(|&name| name.to_owned()).collect();
+    StatsRequest { by, interval: interval.map(str::to_owned), ..StatsRequest::new(parse(q).unwrap()) }
+}
+
+type Counts = BTreeMap<(Option<i64>, String), u64>;
+
+fn counted(index: &Arc<Index>, request: &StatsRequest) -> Counts {
+    let answer = index.stats_blocking(request).unwrap();
+    assert!(!answer.truncated);
+    let rows = answer.rows.into_iter().map(|row| ((row.time, json!(row.by).to_string()), row.count));
+    rows.collect()
+}
+
+/// Counts by reading every event; `groups` gives the values of each group an event counts in.
+fn naive(log: &MemoryLog, interval: Option<i64>, groups: impl Fn(&EventView<'_>) -> Vec<serde_json::Value>) -> Counts {
+    let mut counts = Counts::new();
+    for index in 0..log.size() {
+        let entry = log.entry(index);
+        let view = EventView::parse(&entry).unwrap();
+        let time = interval.map(|length| view.time_unix_ns.unwrap().div_euclid(length) * length);
+        for group in groups(&view) {
+            *counts.entry((time, group.to_string())).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn counts_by_fields_and_time_are_exact() {
+    let (_folder, index, log) = mixed();
+    let model = |view: &EventView<'_>| view.ai.request_model.as_deref().map_or(json!(null), |model| json!(model));
+    assert_eq!(counted(&index, &request("", &["model"], Some("1d"))), naive(&log, Some(24 * HOUR), |view| vec![json!([model(view)])]));
+    assert_eq!(
+        counted(&index, &request("", &["model", "action", "source"], Some("1h"))),
+        naive(&log, Some(HOUR), |view| vec![json!([model(view), view.action.as_deref(), view.source.id.as_deref()])])
+    );
+    let denied = |view: &EventView<'_>| view.outcome.result.as_deref() == Some("denied");
+    assert_eq!(
+        counted(&index, &request("outcome:denied", &["actor"], None)),
+        naive(&log, None, |view| if denied(view) { vec![json!([view.actor.id.as_deref()])] } else { vec![] })
+    );
+    assert_eq!(counted(&index, &request("", &[], None)), Counts::from([((None, "[]".to_owned()), 600)]));
+    assert_eq!(counted(&index, &request("actor:nobody", &[], None)), Counts::new());
+    // More values than a table holds.
+    assert_eq!(
+        counted(&index, &request("", &["request", "id"], None)),
+        naive(&log, None, |view| vec![json!([view.outcome.request.as_deref(), view.id])])
+    );
+}
+
+#[test]
+fn an_event_counts_once_for_each_item_of_a_list() {
+    let (_folder, index, log) = mixed();
+    let labels = |view: &EventView<'_>| {
+        let mut labels: Vec<_> = view.resources.iter().flat_map(|resource| &resource.labels).map(|label| json!([label])).collect();
+        if labels.is_empty() {
+            labels.push(json!([null]));
+        }
+        labels
+    };
+    let wanted = request("", &["label"], Some("1d"));
+    assert_eq!(counted(&index, &wanted), naive(&log, Some(24 * HOUR), labels));
+    assert_eq!(index.stats_blocking(&wanted).unwrap().matched, 600);
+}
+
+#[test]
+fn attributes_and_numbers_can_be_counted_by() {
+    let (_folder, index, log) = mixed();
+    let region = |view: &EventView<'_>| {
+        let found = view.attributes.iter().find(|(key, _)| key == "region");
+        found.map_or(json!(null), |(_, value)| match value {
+            indelible_event::json::Value::Text(text) => json!(text),
+            _ => json!(null),
+        })
+    };
+    assert_eq!(counted(&index, &request("", &["attributes.region"], None)), naive(&log, None, |view| vec![json!([region(view)])]));
+    let tokens = |view: &EventView<'_>| vec![json!([view.ai.output_tokens])];
+    assert_eq!(counted(&index, &request("", &["output_tokens"], None)), naive(&log, None, tokens));
+}
+
+#[test]
+fn a_cut_answer_keeps_the_largest_and_says_so() {
+    let (_folder, index, _log) = mixed();
+    let whole = index.stats_blocking(&request("", &["actor"], None)).unwrap();
+    let cut = index.stats_blocking(&StatsRequest { limit: 3, ..request("", &["actor"], None) }).unwrap();
+    assert_eq!((cut.rows.as_slice(), cut.truncated, cut.matched), (&whole.rows[..3], true, 600));
+    assert!(whole.rows.is_sorted_by(|a, b| a.count >= b.count));
+}
+
+#[test]
+fn what_cannot_be_counted_by_is_said() {
+    let (_folder, index, _log) = mixed();
+    let fault = |by: &[&str], interval: Option<&str>| index.stats_blocking(&request("", by, interval)).unwrap_err();
+    assert_eq!(fault(&["acotr"], None).to_string(), "cannot count by `acotr`: there is no such field");
+    assert_eq!(fault(&["acotr"], None).hint().unwrap(), "did you mean `actor`?");
+    assert_eq!(fault(&["time"], None).to_string(), "cannot count by `time`: it is a time; use an interval");
+    assert_eq!(fault(&[], Some("1 month")).to_string(), "`1 month` is not an interval: write a number and s, m, h, d or w, as in 15m");
+    assert_eq!(fault(&["actor"; 5], None).to_string(), "the number of fields to count by must be between 0 and 4");
+}
+
+#[test]
+fn groups_are_bounded() {
+    let (_folder, index) = index();
+    let log = MemoryLog::default();
+    log.grow_from(GROUPS_MAX as u64 + 1, DAY, 1_000);
+    index.refresh(&log).unwrap();
+    let fault = index.stats_blocking(&request("", &["request"], None)).unwrap_err();
+    assert!(matches!(fault, FindError::TooManyGroups { most: GROUPS_MAX }), "{fault}");
+}
+
+#[tokio::test]
+async fn a_count_can_be_awaited() {
+    let (_folder, index, _log) = mixed();
+    let answer = index.stats(request("", &[], Some("1w"))).await.unwrap();
+    let monday = DAY;
+    assert_eq!(answer.rows.iter().map(|row| row.time).collect::<Vec<_>>(), [Some(monday - 7 * 24 * HOUR), Some(monday)]);
+    assert_eq!(answer.rows.iter().map(|row| row.count).sum::<u64>(), 600);
+}

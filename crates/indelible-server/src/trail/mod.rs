@@ -5,6 +5,7 @@
 
 pub(crate) mod published_reads;
 pub(crate) mod refusals;
+pub(crate) mod reserve;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +17,10 @@ use indelible_event::env::{Clock, Randomness};
 use indelible_event::id::EventId;
 use indelible_event::time::RecordedTime;
 
-use crate::logs::LogHandle;
+use crate::logs::{LogHandle, LogSet};
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
+use crate::trail::reserve::{Reserve, ReserveError};
 
 /// `source.id` of the server's own events.
 pub const OWN_SOURCE_ID: &str = "indelible-server";
@@ -44,6 +46,8 @@ pub(crate) struct Trail {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     metrics: Arc<Metrics>,
+    /// Where events go while the disk is full; `None` when there was no room even for that.
+    reserve: Option<Arc<Reserve>>,
 }
 
 impl std::fmt::Debug for Trail {
@@ -53,8 +57,13 @@ impl std::fmt::Debug for Trail {
 }
 
 impl Trail {
-    pub(crate) fn new(clock: Arc<dyn Clock>, randomness: Arc<dyn Randomness>, metrics: Arc<Metrics>) -> Self {
-        Self { clock, randomness, metrics }
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
+        metrics: Arc<Metrics>,
+        reserve: Option<Arc<Reserve>>,
+    ) -> Self {
+        Self { clock, randomness, metrics, reserve }
     }
 
     /// Now, by the server's clock.
@@ -62,7 +71,7 @@ impl Trail {
         self.clock.now()
     }
 
-    /// Makes one event durable in `log`. When this returns the mark, the event stands.
+    /// Makes one event durable in `log`, or in the reserve while the disk is full. When this returns the mark, the event stands.
     ///
     /// # Errors
     /// A problem for the client when the log cannot take the event: then there must be no access.
@@ -80,8 +89,49 @@ impl Trail {
                 RecordError::Busy { retry_after_ms } if tried < TRIES => {
                     tokio::time::sleep(Duration::from_millis(retry_after_ms.min(200))).await;
                 }
+                RecordError::Full => return self.keep_in_reserve(log, batch).await,
                 error => return Err(refused(log.name(), &error)),
             }
+        }
+    }
+
+    async fn keep_in_reserve(&self, log: &LogHandle, batch: EventBatch) -> Result<Mark, Problem> {
+        let full = || refused(log.name(), &RecordError::Full);
+        let Some(reserve) = self.reserve.clone() else { return Err(full()) };
+        let name = log.name().to_owned();
+        let kept = tokio::task::spawn_blocking(move || reserve.keep(&name, &batch)).await.map_err(Problem::internal)?;
+        match kept {
+            Ok(()) => {
+                self.metrics.own_events.inc();
+                Ok(Mark(()))
+            }
+            Err(ReserveError::Full) => Err(full()),
+            Err(error) => Err(full().with_internal(error)),
+        }
+    }
+
+    /// Moves what waits in the reserve into the logs. What a log cannot take yet stays.
+    pub(crate) async fn empty_reserve(&self, logs: &LogSet) {
+        let Some(reserve) = self.reserve.clone().filter(|reserve| !reserve.is_empty()) else { return };
+        let source = Arc::clone(&reserve);
+        let (waiting, mark) = match tokio::task::spawn_blocking(move || source.waiting()).await {
+            Ok(Ok(waiting)) => waiting,
+            Ok(Err(error)) => return tracing::error!(%error, "events wait in the reserve of the trail"),
+            Err(error) => return tracing::error!(%error, "events wait in the reserve of the trail"),
+        };
+        let count = waiting.len();
+        for one in waiting {
+            let log = logs.get(&one.log).unwrap_or_else(|| logs.first());
+            match log.recorder.record(one.batch).await {
+                // A conflict cannot come from this server; keeping the event would block the others for ever.
+                Ok(_) | Err(RecordError::Conflict(_) | RecordError::TooLarge { .. }) => {}
+                Err(RecordError::Full | RecordError::Busy { .. } | RecordError::Stopped { .. }) => return,
+            }
+        }
+        match tokio::task::spawn_blocking(move || reserve.forget(mark)).await {
+            Ok(Ok(())) => tracing::info!(events = count, "the reserve of the trail was moved into the logs"),
+            Ok(Err(error)) => tracing::error!(%error, "the reserve of the trail could not be emptied"),
+            Err(error) => tracing::error!(%error, "the reserve of the trail could not be emptied"),
         }
     }
 

@@ -12,40 +12,40 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// The admin token that tests choose.
-pub const ADMIN: &str = "ind_a_test-token-for-the-administrator-0001";
+pub(crate) const ADMIN: &str = "ind_a_test-token-for-the-administrator-0001";
 
 /// A running server.
-pub struct Server {
-    pub url: String,
-    pub ready: Ready,
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) ready: Ready,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), ServeError>>>,
-    pub folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: ureq::http::HeaderMap,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// The code of a problem document.
-    pub fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
         let json = self.json();
         assert_eq!(json["status"], self.status);
@@ -55,15 +55,15 @@ impl Answer {
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(Config::default())
     }
 
-    pub fn start_with(config: Config) -> Self {
+    pub(crate) fn start_with(config: Config) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), config)
     }
 
-    pub fn start_in(folder: TempDir, mut config: Config) -> Self {
+    pub(crate) fn start_in(folder: TempDir, mut config: Config) -> Self {
         config.server.listen = "127.0.0.1:0".to_owned();
         config.server.data = folder.path().join("data");
         let (tell, told) = mpsc::channel();
@@ -76,15 +76,14 @@ impl Server {
             };
             runtime.block_on(run(options, |ready| tell.send(ready).unwrap(), shutdown))
         });
-        let ready = match told.recv_timeout(Duration::from_secs(60)) {
-            Ok(ready) => ready,
-            Err(_) => panic!("the server did not start: {:?}", thread.join().unwrap()),
+        let Ok(ready) = told.recv_timeout(Duration::from_secs(60)) else {
+            panic!("the server did not start: {:?}", thread.join().unwrap());
         };
         Self { url: ready.url.clone(), ready, stop: Some(stop), thread: Some(thread), folder }
     }
 
     /// Stops in order and gives the folder back.
-    pub fn stop(mut self) -> TempDir {
+    pub(crate) fn stop(mut self) -> TempDir {
         self.end();
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
@@ -98,19 +97,19 @@ impl Server {
         }
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[("authorization", &bearer(ADMIN))], None)
     }
 
-    pub fn get_as(&self, token: &str, path: &str) -> Answer {
+    pub(crate) fn get_as(&self, token: &str, path: &str) -> Answer {
         self.send("GET", path, &[("authorization", &bearer(token))], None)
     }
 
-    pub fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Answer {
         self.send("POST", path, &[("authorization", &bearer(ADMIN))], Some(body.as_ref()))
     }
 
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -133,7 +132,7 @@ impl Server {
     }
 
     /// A token of a role, limited to `logs` if any.
-    pub fn token(&self, name: &str, role: &str, logs: Option<&[&str]>) -> String {
+    pub(crate) fn token(&self, name: &str, role: &str, logs: Option<&[&str]>) -> String {
         let body = serde_json::json!({"name": name, "role": role, "logs": logs});
         let answer = self.post("/v1/tokens", body.to_string());
         assert_eq!(answer.status, 201, "{}", answer.text());
@@ -141,13 +140,13 @@ impl Server {
     }
 
     /// All events of a log, oldest first. Reading them adds events of its own.
-    pub fn events(&self, log: &str) -> Vec<Value> {
+    pub(crate) fn events(&self, log: &str) -> Vec<Value> {
         let size = self.get(&format!("/v1/logs/{log}")).json()["size"].as_u64().unwrap();
         (0..size).map(|index| self.get(&format!("/v1/logs/{log}/entries/{index}")).json()).collect()
     }
 
     /// Waits until `done`.
-    pub fn until(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(crate) fn until(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let began = Instant::now();
         while !done(self) {
             assert!(began.elapsed() < Duration::from_secs(60), "waited too long for {what}");
@@ -164,12 +163,12 @@ impl Drop for Server {
     }
 }
 
-pub fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
 /// A small right event; `id` makes it one of its own.
-pub fn event(id: Option<&str>, actor: &str) -> Value {
+pub(crate) fn event(id: Option<&str>, actor: &str) -> Value {
     let mut event = serde_json::json!({
         "time": "2026-11-23T10:15:30.5+01:00",
         "actor": {"id": actor, "type": "human"},
@@ -183,6 +182,6 @@ pub fn event(id: Option<&str>, actor: &str) -> Value {
 }
 
 /// An id that counts.
-pub fn id(number: u32) -> String {
+pub(crate) fn id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }

@@ -74,7 +74,7 @@ fn wrong_events_are_all_listed_and_nothing_is_recorded_unless_partial_is_asked_f
         .collect();
     assert!(codes.contains(&(2, "time-without-offset".to_owned())), "{codes:?}");
     assert!(codes.contains(&(3, "unknown-field".to_owned())), "{codes:?}");
-    assert!(json["errors_total"].as_u64().unwrap() as usize >= codes.len());
+    assert!(json["errors_total"].as_u64().unwrap() >= codes.len() as u64);
     // Only the server's own events came to it: the look at the size and the refusal.
     assert_eq!(server.get("/v1/logs/main").json()["size"].as_u64().unwrap(), before + 2);
 

@@ -32,20 +32,22 @@ pub(super) struct Recovered {
     pub(super) cut: Option<Cut>,
 }
 
-/// Reads all segments in order. Changes nothing unless everything but the tail is whole.
-pub(super) fn recover(disk: &dyn Disk, folder: &Path, needed_from: u64) -> Result<Recovered, JournalError> {
-    let segments = open_segments(disk, folder, needed_from)?;
-    let mut recovered = Recovered {
-        held: Held::default(),
-        next_index: needed_from,
-        last_recorded: i64::MIN,
-        last: None,
-        cut: None,
-    };
+/// Reads all segments in order, from the one that holds `keep_from` on; everything from `needed_from` on must be there.
+/// Changes nothing unless everything but the tail is whole.
+pub(super) fn recover(
+    disk: &dyn Disk,
+    folder: &Path,
+    needed_from: u64,
+    keep_from: u64,
+) -> Result<Recovered, JournalError> {
+    let (segments, removable) = open_segments(disk, folder, needed_from, keep_from)?;
+    let mut recovered =
+        Recovered { held: Held::default(), next_index: 0, last_recorded: i64::MIN, last: None, cut: None };
     let count = segments.len();
     for (n, segment) in segments.into_iter().enumerate() {
         let is_last = n + 1 == count;
         let walk = segment.walk()?;
+        let len = segment.file.len()?;
         let damaged = |reason: String| JournalError::Damaged { path: segment.path.clone(), offset: walk.end_offset, reason };
         if n > 0 && segment.first_index != recovered.next_index {
             return Err(damaged(format!(
@@ -53,63 +55,69 @@ pub(super) fn recover(disk: &dyn Disk, folder: &Path, needed_from: u64) -> Resul
                 recovered.next_index, segment.first_index
             )));
         }
-        let len = segment.file.len()?;
+        let last_record = walk.records.last().map(|place| place.header);
+        recovered.next_index =
+            last_record.map_or(segment.first_index, |header| header.first_index + u64::from(header.count));
+        recovered.last_recorded = last_record.map_or(segment.recorded_before, |header| header.recorded);
         match walk.end {
             End::Clean => {}
             End::Damaged(reason) => return Err(damaged(reason)),
             End::Torn if !is_last => return Err(damaged("a record is cut short, yet a later segment exists".to_owned())),
             End::Torn => {
-                segment.file.truncate(walk.end_offset)?;
-                segment.file.sync()?;
                 recovered.cut = Some(Cut {
                     path: segment.path.clone(),
                     offset: walk.end_offset,
                     bytes: len - walk.end_offset,
-                    next_index: 0,
+                    next_index: recovered.next_index,
                 });
             }
         }
-        let last_record = walk.records.last().map(|place| place.header);
-        recovered.next_index =
-            last_record.map_or(segment.first_index, |header| header.first_index + u64::from(header.count));
-        recovered.last_recorded = last_record.map_or(segment.recorded_before, |header| header.recorded);
         if is_last {
-            let len = if recovered.cut.is_some() { walk.end_offset } else { len };
             recovered.last = Some((segment.clone(), walk.end_offset, len));
         }
         recovered.held.segments.push_back(HeldSegment { segment, records: walk.records });
     }
-    if let Some(cut) = &mut recovered.cut {
-        cut.next_index = recovered.next_index;
+    // everything was read: now the traces of a crash may go
+    if let (Some(cut), Some((segment, _, len))) = (&recovered.cut, &mut recovered.last) {
+        segment.file.truncate(cut.offset)?;
+        segment.file.sync()?;
+        *len = cut.offset;
+    }
+    for first in removable {
+        disk.remove(&folder.join(segment::file_name(first)))?;
     }
     Ok(recovered)
 }
 
-/// Opens the segments that matter: those from the one that holds `needed_from` on. Older ones were to be trimmed.
-fn open_segments(disk: &dyn Disk, folder: &Path, needed_from: u64) -> Result<Vec<Segment>, JournalError> {
+/// Opens the segments that matter, and names those that do not: ones that were to be trimmed, and a last one that a crash
+/// kept from getting its header.
+fn open_segments(
+    disk: &dyn Disk,
+    folder: &Path,
+    needed_from: u64,
+    keep_from: u64,
+) -> Result<(Vec<Segment>, Vec<u64>), JournalError> {
     let mut firsts: Vec<u64> = disk.list(folder)?.iter().filter_map(|name| segment::parse_file_name(name)).collect();
     let mut removable = Vec::new();
-
-    // a last segment whose header was never written is the rest of a creation that a crash cut short
     if let Some(last) = firsts.last().copied()
-        && Segment::open(disk, folder, last)?.is_none()
+        && Segment::open_last(disk, folder, last)?.is_none()
     {
         firsts.pop();
         removable.push(last);
     }
-    let keep = firsts.iter().rposition(|first| *first <= needed_from).unwrap_or(0);
+    let keep = firsts.iter().rposition(|first| *first <= keep_from).unwrap_or(0);
     removable.extend(firsts.drain(..keep));
 
     let mut segments = Vec::new();
-    for first in firsts {
-        let Some(segment) = Segment::open(disk, folder, first)? else {
-            return Err(JournalError::Damaged {
-                path: folder.join(segment::file_name(first)),
-                offset: 0,
-                reason: "the segment header is missing, yet a later segment exists".to_owned(),
-            });
-        };
-        segments.push(segment);
+    for (n, first) in firsts.iter().enumerate() {
+        let is_last = n + 1 == firsts.len();
+        let segment =
+            if is_last { Segment::open_last(disk, folder, *first)? } else { Segment::open(disk, folder, *first)? };
+        segments.push(segment.ok_or_else(|| JournalError::Damaged {
+            path: folder.join(segment::file_name(*first)),
+            offset: 0,
+            reason: "the segment header is missing, yet an earlier or later segment needs it".to_owned(),
+        })?);
     }
     let begins = segments.first().map(|segment| segment.first_index);
     if begins.map_or(needed_from > 0, |begins| begins > needed_from) {
@@ -119,8 +127,5 @@ fn open_segments(disk: &dyn Disk, folder: &Path, needed_from: u64) -> Result<Vec
         };
         return Err(JournalError::Damaged { path: folder.to_owned(), offset: 0, reason });
     }
-    for first in removable {
-        disk.remove(&folder.join(segment::file_name(first)))?;
-    }
-    Ok(segments)
+    Ok((segments, removable))
 }

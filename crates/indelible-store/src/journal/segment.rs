@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::disk::{Disk, DiskFile, SECTOR};
 
 use super::JournalError;
-use super::record::{self, Extent, HEADER_BYTES, RecordHeader};
+use super::record::{self, Extent, HEADER_BYTES, RecordHeader, is_zero};
 
 const MAGIC: [u8; 8] = *b"INDjrnl1";
+/// Bytes read at once when looking for something in unwritten space.
+const SCAN_BYTES: usize = 128 * SECTOR;
 
 /// An open segment.
 #[derive(Clone, Debug)]
@@ -89,29 +91,45 @@ impl Segment {
         Ok(self.file.sync()?)
     }
 
-    /// Opens a segment. `None` when its header was never written: a crash came between creation and header.
+    /// Opens a segment. `None` when its header was never written whole and nothing stands behind it: a crash came between
+    /// creation and header, so nothing was ever recorded in it.
     pub(super) fn open(disk: &dyn Disk, folder: &Path, first_index: u64) -> Result<Option<Self>, JournalError> {
         let path = folder.join(file_name(first_index));
         let file = disk.open(&path)?;
-        let damaged = |reason: &str| JournalError::Damaged { path: path.clone(), offset: 0, reason: reason.to_owned() };
-        if file.len()? < SECTOR as u64 {
-            return Ok(None);
-        }
+        Self::read_header(path, file, first_index)
+    }
+
+    /// Opens the last segment. A process that died may have left bytes and a name in the folder that are not durable; what is
+    /// read here and later is what the disk holds, and stays.
+    pub(super) fn open_last(disk: &dyn Disk, folder: &Path, first_index: u64) -> Result<Option<Self>, JournalError> {
+        let path = folder.join(file_name(first_index));
+        let file = disk.open(&path)?;
+        disk.sync_dir(folder)?;
+        file.settle()?;
+        Self::read_header(path, file, first_index)
+    }
+
+    fn read_header(path: PathBuf, file: Arc<dyn DiskFile>, first_index: u64) -> Result<Option<Self>, JournalError> {
+        let len = file.len()?;
         let mut sector = [0u8; SECTOR];
-        file.read_at(0, &mut sector)?;
-        if sector.iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
+        let held = SECTOR.min(usize::try_from(len).unwrap_or(SECTOR));
+        file.read_at(0, &mut sector[..held])?;
         let number = |at: usize| sector[at..at + 8].try_into().map(u64::from_le_bytes).unwrap_or_default();
         let crc = crc32c::crc32c(&sector[..SECTOR - 4]).to_le_bytes();
-        if sector[..8] != MAGIC || sector[SECTOR - 4..] != crc {
-            return Err(damaged("the segment header does not match its checksum"));
-        }
-        if number(8) != first_index {
-            return Err(damaged("the segment header names another first index than the file name"));
-        }
         let recorded_before = i64::from_le_bytes(number(16).to_le_bytes());
-        Ok(Some(Self { path, file, first_index, recorded_before }))
+        let named = number(8);
+        let segment = Self { path, file, first_index, recorded_before };
+        let reason = if sector[..8] != MAGIC || sector[SECTOR - 4..] != crc {
+            if segment.is_unwritten(SECTOR as u64, len)? {
+                return Ok(None);
+            }
+            "the segment header does not match its checksum"
+        } else if named != first_index {
+            "the segment header names another first index than the file name"
+        } else {
+            return Ok(Some(segment));
+        };
+        Err(JournalError::Damaged { path: segment.path, offset: 0, reason: reason.to_owned() })
     }
 
     /// Reads every record header and checks every payload.
@@ -122,23 +140,24 @@ impl Segment {
         let mut bytes = Vec::new();
         while walk.end_offset < len {
             let Some((header, judged)) = self.read_record(walk.end_offset, len, &mut bytes)? else {
-                walk.end = self.judge_headerless(walk.end_offset, len, &bytes)?;
+                walk.end = self.judge_headerless(walk.end_offset, len, next_index, &bytes)?;
                 return Ok(walk);
             };
+            let behind = walk.end_offset + header.extent() as u64;
             walk.end = match judged {
                 Extent::Whole if header.first_index == next_index => End::Clean,
                 Extent::Whole => End::Damaged(format!(
                     "the record says it begins at entry {}, but entry {next_index} comes next",
                     header.first_index
                 )),
-                Extent::Torn => End::Torn,
+                Extent::Torn => self.judge_torn(behind, len, next_index)?,
                 Extent::Damaged => End::Damaged("a record does not match its checksum".to_owned()),
             };
             if !matches!(walk.end, End::Clean) {
                 return Ok(walk);
             }
             walk.records.push(RecordPlace { offset: walk.end_offset, header });
-            walk.end_offset += header.extent() as u64;
+            walk.end_offset = behind;
             next_index += u64::from(header.count);
         }
         Ok(walk)
@@ -156,7 +175,8 @@ impl Segment {
         self.file.read_at(offset, bytes)?;
         let Some(header) = RecordHeader::decode(bytes) else { return Ok(None) };
         if offset + header.extent() as u64 > len {
-            return Ok(Some((header, Extent::Torn)));
+            // room is durable before a record is written into it: no crash makes a file end inside a record
+            return Ok(Some((header, Extent::Damaged)));
         }
         bytes.resize(header.extent(), 0);
         self.file.read_at(offset, bytes)?;
@@ -165,32 +185,45 @@ impl Segment {
     }
 
     /// A place without a record header: unwritten space, the rest of a torn write, or damage.
-    fn judge_headerless(&self, offset: u64, len: u64, sector: &[u8]) -> Result<End, JournalError> {
-        if sector.iter().any(|byte| *byte != 0) {
-            // a header is written with its whole sector: a sector that is there and wrong was damaged, unless a short
-            // write stopped inside it
-            let header_written = sector.len() >= HEADER_BYTES && sector[HEADER_BYTES - 4..].iter().any(|byte| *byte != 0);
-            return Ok(if header_written {
-                End::Damaged("a record header does not match its checksum".to_owned())
-            } else {
-                End::Torn
-            });
+    fn judge_headerless(&self, offset: u64, len: u64, next_index: u64, sector: &[u8]) -> Result<End, JournalError> {
+        // a write that stopped inside the header leaves zeros behind it, and every record has more than a header in its
+        // first sector: a sector that is there and wrong was damaged
+        if sector.get(HEADER_BYTES..).is_some_and(|behind| !is_zero(behind)) {
+            return Ok(End::Damaged("a record header does not match its checksum".to_owned()));
         }
-        // all zero: is there a whole record behind it? then this one was lost, not unwritten
-        let mut at = offset + SECTOR as u64;
-        let mut written_behind = false;
-        let mut chunk = vec![0u8; 64 * SECTOR];
+        let behind = offset + SECTOR as u64;
+        match self.judge_torn(behind, len, next_index)? {
+            End::Torn if is_zero(sector) && self.is_unwritten(behind, len)? => Ok(End::Clean),
+            judged => Ok(judged),
+        }
+    }
+
+    /// A record that looks torn is the tail only when no whole one stands behind it: a record is written after the one before
+    /// it is durable.
+    fn judge_torn(&self, behind: u64, len: u64, next_index: u64) -> Result<End, JournalError> {
+        let is_later = |sector: &[u8]| RecordHeader::decode(sector).is_some_and(|header| header.first_index > next_index);
+        Ok(match self.find_sector(behind, len, is_later)? {
+            Some(at) => End::Damaged(format!("a record is damaged or missing, a later one stands at byte {at}")),
+            None => End::Torn,
+        })
+    }
+
+    fn is_unwritten(&self, from: u64, len: u64) -> Result<bool, JournalError> {
+        Ok(self.find_sector(from, len, |sector| !is_zero(sector))?.is_none())
+    }
+
+    /// Where the first sector from `from` on is that is as wanted.
+    fn find_sector(&self, from: u64, len: u64, wanted: impl Fn(&[u8]) -> bool) -> Result<Option<u64>, JournalError> {
+        let mut at = from;
+        let mut chunk = vec![0u8; SCAN_BYTES.min(usize::try_from(len.saturating_sub(at)).unwrap_or(SCAN_BYTES))];
         while at < len {
             let take = chunk.len().min(usize::try_from(len - at).unwrap_or(chunk.len()));
             self.file.read_at(at, &mut chunk[..take])?;
-            for sector in chunk[..take].chunks(SECTOR) {
-                written_behind |= sector.iter().any(|byte| *byte != 0);
-                if RecordHeader::decode(sector).is_some_and(|header| header.first_index > self.first_index) {
-                    return Ok(End::Damaged(format!("a record is missing, a later one stands at byte {at}")));
-                }
-                at += sector.len() as u64;
+            if let Some(n) = chunk[..take].chunks(SECTOR).position(&wanted) {
+                return Ok(Some(at + (n * SECTOR) as u64));
             }
+            at += take as u64;
         }
-        Ok(if written_behind { End::Torn } else { End::Clean })
+        Ok(None)
     }
 }

@@ -69,7 +69,8 @@ struct Tail {
 }
 
 impl Journal {
-    /// Opens the journal in `folder`, replaying what is there. `needed_from` is the first entry that nobody else has yet.
+    /// Opens the journal in `folder` (which is there), replaying what it holds. `needed_from` is the first entry that nobody
+    /// else has yet; `keep_from`, at most that, is the first that somebody would rather read from here.
     ///
     /// # Errors
     /// [`JournalError::Damaged`] for anything but a torn tail; nothing is changed then.
@@ -78,9 +79,9 @@ impl Journal {
         folder: PathBuf,
         settings: JournalSettings,
         needed_from: u64,
+        keep_from: u64,
     ) -> Result<(Self, Option<Cut>), JournalError> {
-        disk.create_dir_all(&folder)?;
-        let recovered = recover::recover(disk.as_ref(), &folder, needed_from)?;
+        let recovered = recover::recover(disk.as_ref(), &folder, needed_from, keep_from)?;
         let tail = recovered.last.map(|(segment, offset, len)| Tail { segment, offset, len });
         let journal = Self {
             disk,
@@ -159,13 +160,14 @@ impl Journal {
         let recorded = recorded.max(self.last_recorded);
         let extent = record::extent(self.buffer.payload_len()) as u64;
 
-        // 1. A place for the whole record. A crash in here leaves an empty or headerless segment: recovery removes or uses it.
+        // 1. A place for the whole record. A crash in here leaves a segment that is empty or has no header: recovery uses the
+        //    one and removes the other.
         let tail = match &self.tail {
             Some(tail) if tail.offset + extent <= tail.len => tail.clone(),
             _ => self.rotate(extent)?,
         };
         let Some((header, bytes)) = self.buffer.finish(first_index, recorded) else {
-            return Err(JournalError::Stopped { reason: "a record grew past 4 GiB".to_owned() });
+            return Err(self.stop("a record grew past 4 GiB".to_owned()));
         };
 
         // 2. Write it. A crash leaves a torn record that recovery cuts; none of the group was acknowledged.
@@ -188,40 +190,62 @@ impl Journal {
         Ok(Appended { first_index, count })
     }
 
-    /// Starts the next segment. The old one gives back the room it did not use.
+    /// Whether there is room for one more segment and the reserve.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let needed = self.settings.segment_bytes.saturating_add(self.settings.reserve_bytes);
+        self.disk.free(&self.folder).is_ok_and(|free| free >= needed)
+    }
+
+    fn stop(&mut self, reason: String) -> JournalError {
+        self.stopped = Some(reason.clone());
+        JournalError::Stopped { reason }
+    }
+
+    /// Makes room behind the last record. Only a full disk is no reason to stop.
     fn rotate(&mut self, extent: u64) -> Result<Tail, JournalError> {
         let len = self.settings.segment_bytes.max(extent + SECTOR as u64);
         let needed = len.saturating_add(self.settings.reserve_bytes);
-        let free = self.disk.free(&self.folder)?;
-        if free < needed {
-            return Err(JournalError::Full { free, needed });
-        }
-        let segment = match self.create_segment(len) {
-            Ok(segment) => segment,
-            Err(JournalError::Disk(error)) if error.is_full() => return Err(JournalError::Full { free, needed }),
-            Err(error) => {
-                self.stopped = Some(format!("a new segment could not be made: {error}"));
-                return Err(error);
-            }
+        let made = match self.disk.free(&self.folder) {
+            Ok(free) if free < needed => return Err(JournalError::Full { free, needed }),
+            Ok(_) => self.make_room(len),
+            Err(error) => Err(error.into()),
         };
+        match made {
+            Ok(tail) => {
+                self.tail = Some(tail.clone());
+                Ok(tail)
+            }
+            Err(JournalError::Disk(error)) if error.is_full() => Err(JournalError::Full { free: 0, needed }),
+            Err(error) => {
+                self.stopped = Some(format!("no room could be made for the next record: {error}"));
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the next segment; the old one gives back the room it did not use. A segment without a record (recovery cut it,
+    /// or the disk was full) is made longer instead: the next one would have its name. Longer is durable before it is used,
+    /// so that a file that ends inside a record is known to be damaged.
+    fn make_room(&mut self, len: u64) -> Result<Tail, JournalError> {
+        if let Some(tail) = &mut self.tail {
+            if tail.offset == SECTOR as u64 {
+                tail.segment.file.extend(len)?;
+                tail.segment.file.sync()?;
+                return Ok(Tail { len, ..tail.clone() });
+            }
+            if tail.offset < tail.len {
+                tail.segment.file.truncate(tail.offset)?;
+                tail.len = tail.offset;
+            }
+        }
+        let segment = Segment::create(self.disk.as_ref(), &self.folder, self.next_index, self.last_recorded, len)?;
         self.held
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .segments
             .push_back(HeldSegment { segment: segment.clone(), records: Vec::new() });
-        let tail = Tail { segment, offset: SECTOR as u64, len };
-        self.tail = Some(tail.clone());
-        Ok(tail)
-    }
-
-    fn create_segment(&mut self, len: u64) -> Result<Segment, JournalError> {
-        if let Some(tail) = &mut self.tail
-            && tail.offset < tail.len
-        {
-            tail.segment.file.truncate(tail.offset)?;
-            tail.len = tail.offset;
-        }
-        Segment::create(self.disk.as_ref(), &self.folder, self.next_index, self.last_recorded, len)
+        Ok(Tail { segment, offset: SECTOR as u64, len })
     }
 
     /// A failed write: on a full disk the unfinished record is cut off and recording may resume; anything else stops us.
@@ -240,25 +264,25 @@ impl Journal {
     /// Removes segments that hold only entries before `index`. The last segment stays.
     ///
     /// # Errors
-    /// When a file cannot be removed; nothing is lost by that.
+    /// When a file cannot be removed; nothing is lost by that, and the next call tries again.
     pub fn trim(&mut self, index: u64) -> Result<(), JournalError> {
         let mut removed = false;
-        loop {
-            let oldest = {
-                let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-                let next_begins = held.segments.get(1).map(|next| next.segment.first_index);
-                if next_begins.is_none_or(|begins| begins > index) {
-                    break;
-                }
-                held.segments.pop_front()
-            };
-            let Some(oldest) = oldest else { break };
-            self.disk.remove(&oldest.segment.path)?;
+        while let Some(path) = self.removable(index) {
+            // a reader that is in it has the file open; the next one finds these entries in bundles
+            self.disk.remove(&path)?;
+            self.held.write().unwrap_or_else(PoisonError::into_inner).segments.pop_front();
             removed = true;
         }
         if removed {
             self.disk.sync_dir(&self.folder)?;
         }
         Ok(())
+    }
+
+    fn removable(&self, index: u64) -> Option<PathBuf> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let next_begins = held.segments.get(1).map(|next| next.segment.first_index)?;
+        let oldest = held.segments.front().filter(|_| next_begins <= index)?;
+        Some(oldest.segment.path.clone())
     }
 }

@@ -51,7 +51,7 @@ impl Loaded {
     #[must_use]
     pub fn into_sealer(self, journal: crate::journal::JournalReader) -> super::Sealer {
         let Self { disk, storage, key, memory, edge, partial, published } = self;
-        super::Sealer { disk, storage, journal, key, memory, edge, partial, published }
+        super::Sealer { disk, storage, journal, key, memory, edge, partial, published, signed: None }
     }
 }
 
@@ -71,8 +71,13 @@ pub fn load(
         None => Ok(None),
         Some(note) => open_own(&key, &note).map(Some).map_err(|error| diverged(format!("{which} {error}"))),
     };
+    // a process that died may have renamed it and not lived to sync the folder: what we go by must not go away again
+    disk.sync_dir(memory.parent().unwrap_or(Path::new(".")))?;
     let remembered = open(read_optional(disk.as_ref(), memory)?, "the remembered checkpoint")?;
-    let published = open(storage.get(CHECKPOINT_PATH)?, "the published checkpoint")?;
+    let published = match (&remembered, storage.get(CHECKPOINT_PATH)?) {
+        (Some(remembered), Some(note)) if note == remembered.note.as_bytes() => Some(remembered.clone()),
+        (_, note) => open(note, "the published checkpoint")?,
+    };
 
     let newest = match (&remembered, &published) {
         (None, None) => None,

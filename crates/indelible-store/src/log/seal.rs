@@ -7,7 +7,7 @@ use indelible_tlog::bundle;
 use indelible_tlog::checkpoint::Checkpoint;
 use indelible_tlog::edge::Edge;
 use indelible_tlog::hash::{Hash, leaf_hash};
-use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId};
+use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId, encode_hashes};
 use indelible_tlog::tree::TreeSize;
 
 use crate::disk::{Disk, replace_file};
@@ -55,6 +55,15 @@ pub struct Sealer {
     /// The entries of the unfinished bundle at the right edge.
     pub(super) partial: Vec<u8>,
     pub(super) published: Option<SignedCheckpoint>,
+    /// Signed over a durable tree and not published yet: the disk was full in between.
+    pub(super) signed: Option<Signed>,
+}
+
+/// A tree on its way from signed to published.
+#[derive(Debug)]
+pub(super) struct Signed {
+    checkpoint: SignedCheckpoint,
+    staged: Staged,
 }
 
 impl Sealer {
@@ -73,44 +82,59 @@ impl Sealer {
     /// Seals what the journal holds beyond the published checkpoint; `None` when there is nothing.
     ///
     /// # Errors
-    /// When [`LogError::is_full`], nothing changed and the next round tries again. After any other error the caller must
-    /// stop: what is durable or published is known only to the next start, which runs [`super::load()`].
+    /// When [`LogError::is_full`], the next call goes on where this one ended. After any other error the caller must stop:
+    /// what is durable or published is known only to the next start, which runs [`super::load()`].
     pub fn seal(&mut self) -> Result<Option<Sealed>, LogError> {
         let old = self.size();
         let (_, durable) = self.journal.bounds();
         let new = durable.min(old + SEAL_ENTRIES_MAX);
-        if new <= old && self.published.is_some() {
-            return Ok(None);
-        }
+        let signed = match self.signed.take() {
+            // what was signed is published before anything else is signed, and none of its files is written again
+            Some(signed) => signed,
+            None if new <= old && self.published.is_some() => return Ok(None),
+            None => {
+                // 1. Entries from the journal into bundles and tiles. A crash leaves files that no checkpoint names; the
+                //    next round writes the same bytes again.
+                let staged = self.stage(old, new)?;
 
-        // 1. Entries from the journal into bundles and tiles. A crash leaves files that no checkpoint names; the next round
-        //    writes the same bytes again.
-        let staged = self.stage(old, new)?;
+                // 2. All of them durable. A failed sync is fatal: after it the kernel may forget what it could not write.
+                self.storage.sync()?;
 
-        // 2. All of them durable. A failed sync is fatal: after it the kernel may forget what it could not write.
-        self.storage.sync()?;
+                // 3. Leaf hashes once more, from the stored bytes. One flipped bit here would make the log unprovable for
+                //    ever.
+                self.compare(&staged)?;
 
-        // 3. Leaf hashes once more, from the durable bytes. One flipped bit here would make the log unprovable for ever.
-        self.compare(&staged)?;
+                // 4. Sign. The signature is still nobody's.
+                self.sign(staged)?
+            }
+        };
+        let Signed { checkpoint, staged } = self.signed.insert(signed);
 
-        // 4. Sign, and remember what was signed before anyone sees it. A crash after this: the start finds a memory newer
-        //    than the published checkpoint, checks it against the durable tiles and publishes it.
-        let checkpoint = Checkpoint { origin: self.key.origin().clone(), size: TreeSize(new), root: staged.edge.root() };
-        let note = self.key.sign_checkpoint(&checkpoint)?;
-        replace_file(self.disk.as_ref(), &self.memory, note.as_bytes())?;
+        // 5. Remember what was signed before anyone sees it. A crash after this: the start finds a memory newer than the
+        //    published checkpoint, checks it against the durable tiles and publishes it.
+        replace_file(self.disk.as_ref(), &self.memory, checkpoint.note.as_bytes())?;
 
-        // 5. Publish by compare-and-swap. An outcome that is not known is fatal, for the same reason.
+        // 6. Publish by compare-and-swap. An outcome that is not known is fatal: only a start can tell.
         let expected = self.published.as_ref().map(|published| published.note.as_bytes());
-        self.storage.swap_checkpoint(expected, note.as_bytes())?;
+        self.storage.swap_checkpoint(expected, checkpoint.note.as_bytes())?;
 
-        // 6. Only now is the new tree ours. Partial tiles that it replaced go; a crash before that leaves a few files more.
-        let superseded = superseded_partials(old, new);
-        self.edge = staged.edge;
-        self.partial = staged.partial;
-        let checkpoint = SignedCheckpoint { size: new, root: checkpoint.root, note };
+        // 7. Only now is the new tree ours. Partial versions of tiles that became full go; a crash before that leaves a few
+        //    files more.
+        let checkpoint = checkpoint.clone();
+        std::mem::swap(&mut self.edge, &mut staged.edge);
+        std::mem::swap(&mut self.partial, &mut staged.partial);
+        self.signed = None;
         self.published = Some(checkpoint.clone());
-        self.storage.remove(&superseded)?;
-        Ok(Some(Sealed { checkpoint, added: new - old }))
+        if let Err(error) = self.storage.remove_partials(&became_full(old, checkpoint.size)) {
+            tracing::warn!(%error, "partial tiles that full ones replaced could not be removed");
+        }
+        Ok(Some(Sealed { added: checkpoint.size - old, checkpoint }))
+    }
+
+    fn sign(&self, staged: Staged) -> Result<Signed, LogError> {
+        let (size, root) = (staged.edge.size(), staged.edge.root());
+        let note = self.key.sign_checkpoint(&Checkpoint { origin: self.key.origin().clone(), size, root })?;
+        Ok(Signed { checkpoint: SignedCheckpoint { size: size.0, root, note }, staged })
     }
 
     fn stage(&self, old: u64, new: u64) -> Result<Staged, LogError> {
@@ -140,8 +164,11 @@ impl Sealer {
         }
         let mut edge = self.edge.clone();
         let mut tiles: Vec<(TileId, Vec<u8>)> = Vec::new();
-        edge.append(&leaves, &mut |id, hashes| tiles.push((id, tile_bytes(hashes))));
-        tiles.extend(edge.partial_tiles().into_iter().map(|(id, hashes)| (id, tile_bytes(&hashes))));
+        edge.append(&leaves, &mut |id, hashes| tiles.push((id, encode_hashes(hashes))));
+        // a partial tile that did not grow is one that the published checkpoint names: it is not touched
+        let grown = |id: &TileId| TileId::partial(id.level, TreeSize(old)) != Some(*id);
+        let partials = edge.partial_tiles().into_iter().filter(|(id, _)| grown(id));
+        tiles.extend(partials.map(|(id, hashes)| (id, encode_hashes(&hashes))));
         for (id, bytes) in &tiles {
             stage.add(id.path(), bytes.clone())?;
         }
@@ -182,6 +209,7 @@ impl Sealer {
 }
 
 /// What a round wrote.
+#[derive(Debug)]
 struct Staged {
     edge: Edge,
     partial: Vec<u8>,
@@ -210,25 +238,14 @@ impl Stage<'_> {
     }
 }
 
-pub(super) fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| hash.0).collect()
-}
-
-/// The partial tiles and bundle of size `old` that size `new` has larger ones for.
-fn superseded_partials(old: u64, new: u64) -> Vec<String> {
-    let mut paths = Vec::new();
-    if old == new {
-        return paths;
-    }
-    if let Some(id) = BundleId::at(old / u64::from(TILE_WIDTH), TreeSize(old)).filter(|id| !id.is_full()) {
-        paths.push(id.path());
-    }
-    for level in 0..8 {
-        if let Some(id) = TileId::partial(level, TreeSize(old))
-            && TileId::at(level, id.index, TreeSize(new)) != Some(id)
-        {
-            paths.push(id.path());
-        }
-    }
+/// The full tiles and bundles of size `new` that were partial in size `old`: their partial versions have served. Until then
+/// every partial tile of every published size stays, as tlog-tiles asks.
+fn became_full(old: u64, new: u64) -> Vec<String> {
+    let partials = (0..8).filter_map(|level| TileId::partial(level, TreeSize(old)));
+    let mut full: Vec<TileId> = partials.map(|id| id.full()).collect();
+    full.retain(|id| TileId::at(id.level, id.index, TreeSize(new)) == Some(*id));
+    let bundles = full.iter().filter(|id| id.level == 0).map(|id| BundleId { index: id.index, width: id.width }.path());
+    let mut paths: Vec<String> = bundles.collect();
+    paths.extend(full.iter().map(TileId::path));
     paths
 }

@@ -13,8 +13,8 @@ use crate::storage::{LogStorage, StorageError};
 
 use super::{LogError, SignedCheckpoint};
 
-/// Reads a log's resources at a published size. Storage keeps only the newest partial tiles; a smaller one is a prefix of a
-/// larger one, so every partial of every published size can still be served.
+/// Reads a log's resources at a published size. A partial tile is a prefix of a larger one, so any width up to that of the
+/// size can be served; storage keeps the partial tiles of published sizes until the full tile is published.
 #[derive(Clone, Debug)]
 pub struct TileReader {
     storage: Arc<dyn LogStorage>,
@@ -37,8 +37,9 @@ impl TileReader {
             return Ok(None);
         };
         let bytes = match self.storage.get(&stored.path())? {
-            Some(bytes) => Some(bytes),
-            None => self.storage.get(&id.path())?,
+            // the tree has grown since this size was looked up, and the tile is full now
+            None if !stored.is_full() => self.storage.get(&stored.full().path())?,
+            other => other,
         };
         let wanted = usize::from(id.width) * 32;
         Ok(bytes.and_then(|mut bytes| {
@@ -67,8 +68,8 @@ impl TileReader {
             return Ok(None);
         };
         let bytes = match self.storage.get(&stored.path())? {
-            Some(bytes) => Some(bytes),
-            None => self.storage.get(&id.path())?,
+            None if !stored.is_full() => self.storage.get(&stored.full().path())?,
+            other => other,
         };
         Ok(bytes.and_then(|mut bytes| {
             let wanted: Option<usize> = bundle::entries(&bytes)

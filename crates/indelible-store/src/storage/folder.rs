@@ -90,15 +90,25 @@ impl LogStorage for FolderStorage {
     }
 
     fn swap_checkpoint(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StorageError> {
-        if self.get(CHECKPOINT_PATH)?.as_deref() != expected {
+        let found = self.get(CHECKPOINT_PATH)?;
+        if found.as_deref() == Some(new) {
+            return Ok(self.disk.sync_dir(&self.root)?);
+        }
+        if found.as_deref() != expected {
             return Err(StorageError::CheckpointMoved);
         }
         Ok(replace_file(self.disk.as_ref(), &self.root.join(CHECKPOINT_PATH), new)?)
     }
 
-    fn remove(&self, paths: &[String]) -> Result<(), StorageError> {
-        for path in paths {
-            self.disk.remove(&self.root.join(path))?;
+    fn remove_partials(&self, full: &[String]) -> Result<(), StorageError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in full {
+            let folder = self.root.join(format!("{path}.p"));
+            for name in self.disk.list(&folder)? {
+                self.disk.remove(&folder.join(name))?;
+            }
+            self.disk.remove_folder(&folder)?;
+            state.folders.remove(&folder);
         }
         Ok(())
     }

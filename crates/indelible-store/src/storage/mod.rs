@@ -48,8 +48,9 @@ pub type Object = (String, Vec<u8>);
 ///
 /// Contract: `put` may leave any part of its objects behind when it fails or when the machine stops; after `sync` returned
 /// `Ok` all that was put is durable; `swap_checkpoint` is atomic and durable when it returns `Ok`, and after any other
-/// outcome than `Ok` and `CheckpointMoved` it is unknown which checkpoint stands. Nobody reads an object before a durable
-/// checkpoint names it, so objects beyond the checkpoint may be rewritten.
+/// outcome than `Ok` and `CheckpointMoved` it is unknown which checkpoint stands. Nobody reads an object before a signed
+/// checkpoint names it, so objects beyond the newest signed one may be written again; one that it names never is, because a
+/// crash in the middle would take it away.
 pub trait LogStorage: Send + Sync + fmt::Debug {
     /// Writes objects.
     ///
@@ -66,14 +67,14 @@ pub trait LogStorage: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the storage says.
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError>;
-    /// Replaces the checkpoint if it still is `expected`.
+    /// Replaces the checkpoint if it still is `expected`; where it is `new` already, makes that durable.
     ///
     /// # Errors
-    /// [`StorageError::CheckpointMoved`] when it is not.
+    /// [`StorageError::CheckpointMoved`] when it is neither.
     fn swap_checkpoint(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StorageError>;
-    /// Removes objects that a larger one has replaced. Missing ones are no error.
+    /// Removes the partial versions (`<path>.p/…`) of these full tiles or bundles. Missing ones are no error.
     ///
     /// # Errors
     /// As the storage says.
-    fn remove(&self, paths: &[String]) -> Result<(), StorageError>;
+    fn remove_partials(&self, full: &[String]) -> Result<(), StorageError>;
 }

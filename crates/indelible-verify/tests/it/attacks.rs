@@ -1,13 +1,15 @@
 //! Attacks on a log's files, each with the finding, the entry and the file that must be named.
 
+use indelible_tlog::checkpoint::{Checkpoint, Origin};
 use indelible_tlog::hash::{Hash, leaf_hash};
+use indelible_tlog::note;
 use indelible_tlog::tile::{TileId, decode_hashes, encode_hashes};
-use indelible_tlog::tree::root_of;
+use indelible_tlog::tree::{TreeSize, root_of};
 use indelible_verify::report::{Finding, FindingKind, WitnessLevel};
 use indelible_verify::{Exit, Report, VerifyOptions};
 use proptest::prelude::*;
 
-use crate::builder::{Log, bundle_of, event, events, files, key};
+use crate::builder::{Log, ORIGIN, bundle_of, event, events, files, key};
 
 /// The first finding: kind, first and last entry, file.
 fn first(report: &Report) -> (FindingKind, Option<u64>, Option<u64>, &str) {
@@ -215,6 +217,20 @@ fn many_findings_are_counted_and_the_list_is_capped() {
     assert_eq!((report.integrity.findings_total, report.integrity.findings.len()), (130, 100));
     assert!(report.to_text().contains("and 30 more findings"));
     assert_eq!(first(&report), one(FindingKind::EntryAltered, 0, "tile/entries/000"));
+}
+
+#[test]
+fn a_checkpoint_of_any_size_is_soon_found_out() {
+    let log = Log::of(events(300));
+    for (size, signer) in [(1 << 62, 1), (i64::MAX as u64, 2), (u64::from(u32::MAX), 1)] {
+        let checkpoint =
+            Checkpoint { origin: Origin::new(ORIGIN).unwrap(), size: TreeSize(size), root: leaf_hash(b"") };
+        log.put("checkpoint", note::sign(&checkpoint.to_text(), &key(signer)).unwrap().as_bytes());
+        let report = log.verify_with(&log.options());
+        assert_eq!(report.exit(), Exit::Tampered);
+        assert!(report.integrity.findings_total < 10_100, "{}", report.integrity.findings_total);
+        assert!(report.remarks[0].contains("broken off"), "{:?}", report.remarks);
+    }
 }
 
 #[test]

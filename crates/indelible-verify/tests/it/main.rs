@@ -8,6 +8,7 @@
 
 mod attacks;
 mod builder;
+mod events;
 mod intact;
 mod receipts;
 mod url;

@@ -44,7 +44,7 @@ pub(crate) fn start(ready: &Ready, admin: Option<String>) -> Option<Demo> {
     let (url, stopped) = (ready.url.clone(), Arc::clone(&stop));
     let thread = std::thread::Builder::new().name("demo".to_owned()).spawn(move || {
         if let Err(error) = traffic(&url, &admin, &stopped) {
-            tracing::warn!(%error, "the demo traffic has ended");
+            tracing::info!(%error, "the demo traffic has ended");
         }
     });
     match thread {

@@ -19,7 +19,7 @@ pub(crate) fn run(server: &ServerArguments, command: &LogCommand) -> Result<Exit
     }
     let empty = Vec::new();
     let logs = answer.get("logs").and_then(Value::as_array).unwrap_or(&empty);
-    let columns = ["name", "origin", "size", "published", "vkey"];
+    let columns = ["name", "origin", "size", "published_size", "indexed_size", "state", "vkey"];
     let rows: Vec<Vec<String>> =
         logs.iter().map(|log| columns.iter().map(|column| field(log, &[column])).collect()).collect();
     table(&mut out, &columns, &rows)?;

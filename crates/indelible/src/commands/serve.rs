@@ -71,15 +71,16 @@ fn banner(ready: &Ready, token_was_given: bool) {
         (None, true) => "Admin token: the one in INDELIBLE_ADMIN_TOKEN\n".to_owned(),
         (None, false) => "Admin token: made at an earlier start; make others with `indelible token create`\n".to_owned(),
     };
-    let shown = ready.admin_token.as_ref().map_or("$INDELIBLE_TOKEN", |token| token.reveal());
+    let variable = if token_was_given { "$INDELIBLE_ADMIN_TOKEN" } else { "$INDELIBLE_TOKEN" };
+    let shown = ready.admin_token.as_ref().map_or(variable, |token| token.reveal());
     let made: Vec<&str> = ready.logs.iter().filter(|(_, made)| *made).map(|(name, _)| name.as_str()).collect();
     let logs = if made.is_empty() { String::new() } else { format!("New log:     {}\n", made.join(", ")) };
     let text = format!(
         "\nIndelible is recording.\n\nURL:         {url}\n{token}Data:        {data}\n{logs}\nRecord an event:\n\n  \
-         curl -sS {url}/v1/events -H 'Authorization: Bearer {shown}' \\\n    -d '{{\"time\":\"'$(date +%Y-%m-%dT%H:%M:%S%:z)'\",\
+         curl -sS {url}/v1/events -H \"Authorization: Bearer {shown}\" \\\n    -d '{{\"time\":\"'$(date +%Y-%m-%dT%H:%M:%S%:z)'\",\
          \"actor\":{{\"id\":\"ana@example.com\",\"type\":\"human\"}},\"action\":\"read\",\"resources\":[{{\"type\":\"dataset\",\
          \"id\":\"customers\"}}],\"outcome\":{{\"result\":\"allowed\"}}}}'\n\nFind it again:\n\n  curl -sS -G {url}/v1/events \
-         -H 'Authorization: Bearer {shown}' --data-urlencode 'q=actor:ana@example.com'\n\n",
+         -H \"Authorization: Bearer {shown}\" --data-urlencode 'q=actor:ana@example.com'\n\n",
         data = ready.data_dir.display(),
     );
     let shown = std::io::stderr().lock().write_all(text.as_bytes());

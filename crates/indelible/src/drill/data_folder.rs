@@ -4,18 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
+use indelible_search::{Access, Index, Settings};
+use indelible_store::FolderReader;
 use indelible_tlog::note::{KeyKind, SigningKey};
 
-use super::workbench::{Workbench, open_data, read, write};
+use super::workbench::{Workbench, WorkbenchError, open_data, read, write};
 use super::{Attack, DrillError, Level, Means, Verdict, timed};
 
 type Outcome = Result<(Verdict, Duration), DrillError>;
 
 /// The attacks, by their numbers in SECURITY.md.
-pub(super) const ATTACKS: [Attack; 7] = [
+pub(super) const ATTACKS: [Attack; 8] = [
     Attack { number: "5c", attack: "cut the tail off the data folder's log", level: Level::Disk, run: cut_log },
     Attack { number: "7c", attack: "put an older journal back", level: Level::Disk, run: roll_journal_back },
     Attack { number: "17c", attack: "delete journal and log, keep the key", level: Level::Disk, run: delete_all },
+    Attack { number: "20", attack: "poison the search index to hide what was done", level: Level::Disk, run: poison_index },
     Attack { number: "25c", attack: "alter one byte of the journal", level: Level::Disk, run: alter_journal },
     Attack { number: "25d", attack: "cut the journal in the middle", level: Level::Disk, run: cut_journal },
     Attack { number: "29", attack: "swap the signing key", level: Level::Disk, run: swap_key },
@@ -96,7 +100,9 @@ fn cut_journal(bench: &Workbench) -> Outcome {
     let folder = bench.copy_data("25d")?;
     let path = first_with(&folder.join("journal/main"), ".journal")?;
     let journal = read(&path)?;
-    write(&path, journal.get(..journal.len() / 3).unwrap_or_default())?;
+    // half of what is written, not of the room that is reserved behind it
+    let written = journal.iter().rposition(|byte| *byte != 0).unwrap_or_default();
+    write(&path, journal.get(..written / 2).unwrap_or_default())?;
     by_start(&folder)
 }
 
@@ -116,4 +122,47 @@ fn alter_memory(bench: &Workbench) -> Outcome {
     }
     write(&path, &memory)?;
     by_start(&folder)
+}
+
+/// The published entries with one of them changed: what a poisoner wants the index to say.
+struct Poisoned<'a> {
+    log: &'a FolderReader,
+    at: u64,
+}
+
+impl EntryReader for Poisoned<'_> {
+    fn size(&self) -> u64 {
+        self.log.size()
+    }
+
+    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
+        let honest = self.log.read(first, max_entries, max_bytes)?;
+        let mut entries = Entries::starting_at(first);
+        for (index, entry) in honest.iter() {
+            let mut entry = entry.to_vec();
+            if index.0 == self.at {
+                super::published::change_letter(&mut entry);
+            }
+            entries.push(&entry);
+        }
+        Ok(entries)
+    }
+}
+
+fn poison_index(bench: &Workbench) -> Outcome {
+    let folder = bench.copy_data("20")?;
+    let failed = |error: &dyn std::fmt::Display| WorkbenchError::Note(error.to_string());
+    let log = FolderReader::open(&folder.join("logs/main")).map_err(|error| failed(&error))?;
+    let index = folder.join("index/main");
+    let poisoned = Poisoned { log: &log, at: log.size() / 2 };
+    let built = Index::rebuild(&index, "main", Settings::default(), &poisoned, &mut |_, _| {});
+    built.and_then(|index| index.flush()).map_err(|error| failed(&error))?;
+    let settings = Settings { access: Access::ReadOnly, ..Settings::default() };
+    let opened = Index::open(&index, "main", settings).map_err(|error| failed(&error))?;
+    let (checked, time) = timed(|| opened.check(&log, &mut |_, _| {}));
+    let verdict = match checked {
+        Ok(entries) => Verdict::Missed { said: format!("{entries} rows compared, no difference") },
+        Err(error) => Verdict::Caught { by: format!("index check: {error}"), means: Means::Log },
+    };
+    Ok((verdict, time))
 }

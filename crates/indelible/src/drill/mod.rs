@@ -38,6 +38,8 @@ pub(crate) enum Level {
 pub(crate) enum Means {
     /// From the published bytes alone.
     Bytes,
+    /// By comparing a view with the log.
+    Log,
     /// By what the source said about itself: sequence numbers.
     Completeness,
     /// Only with a memory outside the attacker's reach.

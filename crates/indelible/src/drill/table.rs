@@ -23,6 +23,7 @@ impl Means {
     fn words(self) -> String {
         match self {
             Self::Bytes => "the published bytes".to_owned(),
+            Self::Log => "the log itself".to_owned(),
             Self::Completeness => "completeness".to_owned(),
             Self::OutsideMemory(memory) => format!("only with {memory}"),
             Self::Start => "the server's start".to_owned(),

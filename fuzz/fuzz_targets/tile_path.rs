@@ -1,0 +1,4 @@
+//! Fuzz target: see `indelible_fuzz::tlog::tile_path`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| indelible_fuzz::tlog::tile_path(data));
