@@ -71,6 +71,14 @@ impl DiskFile for MemoryFile {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner).resize(usize::try_from(len).unwrap_or(0), 0);
         Ok(())
     }
+
+    fn extend(&self, len: u64) -> Result<(), DiskError> {
+        if self.len()? < len { self.truncate(len) } else { Ok(()) }
+    }
+
+    fn settle(&self) -> Result<(), DiskError> {
+        Ok(())
+    }
 }
 
 impl Disk for MemoryDisk {
@@ -120,6 +128,10 @@ impl Disk for MemoryDisk {
 
     fn remove(&self, path: &Path) -> Result<(), DiskError> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        Ok(())
+    }
+
+    fn remove_folder(&self, _path: &Path) -> Result<(), DiskError> {
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indelible_store::disk::Disk;
-use indelible_store::ids::{IdRuns, Ids};
+use indelible_store::ids::{IdRuns, IdSettings, Ids};
 use indelible_store::journal::{Journal, JournalReader, JournalSettings};
 use indelible_tlog::hash::leaf_hash;
 
@@ -19,7 +19,7 @@ fn segment(first_index: u64) -> PathBuf {
 }
 
 fn open(disk: &Arc<dyn Disk>) -> Option<Journal> {
-    Journal::open(Arc::clone(disk), PathBuf::from(FOLDER), SETTINGS, 0).ok().map(|(journal, _)| journal)
+    Journal::open(Arc::clone(disk), PathBuf::from(FOLDER), SETTINGS, 0, 0).ok().map(|(journal, _)| journal)
 }
 
 fn entries(reader: &JournalReader) -> Vec<Vec<u8>> {
@@ -121,7 +121,7 @@ pub fn id_run(data: &[u8]) {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
     let end = rest.get(16..24).and_then(|end| end.try_into().ok()).map_or(500, u64::from_le_bytes);
     disk.write(&folder.join(format!("{:020}-{end:020}.ids", 0)), &bytes).expect("memory");
-    let Ok(runs) = IdRuns::open(Arc::clone(&disk), folder, 1_000_000) else { return };
+    let Ok(runs) = IdRuns::open(Arc::clone(&disk), folder, IdSettings::default()) else { return };
     let Some(journal) = open(&disk) else { return };
     let Ok(ids) = Ids::load(runs, &journal.reader(), end) else { return };
     for id in rest.chunks_exact(16).take(64) {

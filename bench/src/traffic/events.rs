@@ -84,24 +84,25 @@ const ZONES: [(i64, &str); 10] = [
     (32_400, "+09:00[Asia/Tokyo]"),
 ];
 
+/// Who serves which model; the first ones are asked more often.
+const MODELS: [(&str, &str); 12] = [
+    ("openai", "gpt-5-mini"),
+    ("anthropic", "claude-sonnet-5"),
+    ("openai", "gpt-5"),
+    ("vllm", "llama-4-70b"),
+    ("openai", "text-embedding-4"),
+    ("mistral", "mistral-large-3"),
+    ("google", "gemini-3-pro"),
+    ("anthropic", "claude-opus-5"),
+    ("vllm", "qwen-3-72b"),
+    ("deepseek", "deepseek-v4"),
+    ("openai", "whisper-4"),
+    ("vllm", "phi-5"),
+];
+
 /// Values of a name in a pattern; the first ones come more often.
 fn values(name: &str) -> &'static [&'static str] {
     match name {
-        "model" => &[
-            "gpt-5-mini",
-            "claude-sonnet-5",
-            "gpt-5",
-            "llama-4-70b",
-            "text-embedding-4",
-            "mistral-large-3",
-            "gemini-3-pro",
-            "claude-opus-5",
-            "qwen-3-72b",
-            "deepseek-v4",
-            "whisper-4",
-            "phi-5",
-        ],
-        "provider" => &["openai", "anthropic", "vllm", "google", "mistral"],
         "tool" => &[
             "search_documents",
             "read_file",
@@ -143,7 +144,7 @@ fn values(name: &str) -> &'static [&'static str] {
         "code" => &["200", "200", "200", "403", "404"],
         "result" => &["allowed", "allowed", "allowed", "allowed", "allowed", "allowed", "allowed", "denied", "failed"],
         "few" => &["1", "2", "3", "4", "5", "6", "7", "8"],
-        _ => &[],
+        _ => &["unknown"],
     }
 }
 
@@ -153,8 +154,7 @@ pub(super) fn append(events: &mut Events, random: &mut Random) {
     let (ahead, zone) = *random.pick(&ZONES);
     let mut pieces = pattern.split('<');
     events.text.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
-    // A name that comes twice has one value: the model asked for is the model that was touched.
-    let mut model = "";
+    let (provider, model) = *often_first(&MODELS, random);
     for piece in pieces {
         let (name, after) = piece.split_once('>').unwrap_or((piece, ""));
         match fresh(name, ahead) {
@@ -163,12 +163,12 @@ pub(super) fn append(events: &mut Events, random: &mut Random) {
                 events.text.resize(events.text.len() + fresh.width(), b'0');
             }
             None if name == "octet" => events.text.extend_from_slice(random.below(256).to_string().as_bytes()),
-            None if name == "model" && !model.is_empty() => events.text.extend_from_slice(model.as_bytes()),
             None => {
-                let value = chosen(name, random);
-                if name == "model" {
-                    model = value;
-                }
+                let value = match name {
+                    "provider" => provider,
+                    "model" => model,
+                    _ => often_first(values(name), random),
+                };
                 events.text.extend_from_slice(value.as_bytes());
             }
         }
@@ -179,10 +179,10 @@ pub(super) fn append(events: &mut Events, random: &mut Random) {
     }
 }
 
-fn chosen(name: &str, random: &mut Random) -> &'static str {
-    let values = values(name);
-    let at = usize::try_from(random.skewed(values.len() as u64)).unwrap_or(0);
-    values.get(at).copied().unwrap_or("unknown")
+/// One of `choices`, which must not be empty; the first ones come more often.
+fn often_first<'a, T>(choices: &'a [T], random: &mut Random) -> &'a T {
+    let at = usize::try_from(random.skewed(choices.len() as u64)).unwrap_or(0);
+    &choices[at]
 }
 
 fn fresh(name: &str, ahead: i64) -> Option<Fresh> {

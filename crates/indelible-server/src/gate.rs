@@ -171,14 +171,11 @@ fn split_scheme(header: &[u8]) -> (&[u8], &[u8]) {
 /// Tells the operator what the client is not told, has the refusal recorded, and answers.
 async fn refused(call: &Call, problem: Problem) -> Response<Body> {
     let kind = problem.kind();
-    match (kind.row().status, problem.cause()) {
-        (500.., cause) if kind != Kind::Busy => {
-            tracing::error!(request_id = call.id.as_str(), kind = kind.row().code, cause, "request failed");
-        }
-        (_, Some(cause)) => {
-            tracing::warn!(request_id = call.id.as_str(), kind = kind.row().code, cause, "request refused");
-        }
-        (_, None) => {}
+    let (id, code, cause) = (call.id.as_str(), kind.row().code, problem.cause());
+    match kind {
+        Kind::Internal | Kind::Damaged => tracing::error!(request_id = id, kind = code, cause, "request failed"),
+        _ if cause.is_some() => tracing::warn!(request_id = id, kind = code, cause, "request refused"),
+        _ => {}
     }
     if call.route.action.is_some() {
         record_refusal(call, kind).await;

@@ -132,6 +132,9 @@ pub async fn run(
     let assembled = tokio::task::spawn_blocking(move || assemble(config, watching)).await;
     let assembled = assembled.map_err(|error| ServeError::Early { reason: error.to_string() })??;
     let app = Arc::clone(&assembled.app);
+    if tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens travel in clear: set `server.tls.certificate`, or let a proxy end TLS in front");
+    }
     app.trail.empty_reserve(&app.logs).await;
     record_start(&assembled, address).await?;
     let admin_token = admin(&app, admin_token).await?;
@@ -276,7 +279,7 @@ async fn accept(
     shutdown: impl Future<Output = ()>,
 ) {
     let router = router(app);
-    let server = Arc::new(connection_settings(limits));
+    let server = Arc::new(Protocols::new(limits));
     let room = Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
     let mut shutdown = pin!(shutdown);
     loop {
@@ -299,7 +302,7 @@ async fn accept(
         };
         let one = Connection {
             requests: Requests { router: router.clone(), peer: Peer(peer.ip().to_canonical()) },
-            server: Arc::clone(&server),
+            protocols: Arc::clone(&server),
             watcher: graceful.watcher(),
             handshake_time: limits.header_time.duration(),
         };
@@ -313,28 +316,38 @@ async fn accept(
     }
 }
 
-fn connection_settings(limits: &LimitsConfig) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time.duration())
-        .max_buf_size(limits.header_bytes.in_memory())
-        .max_headers(HEADERS_MAX);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
-        .keep_alive_interval(limits.header_time.duration())
-        .keep_alive_timeout(limits.header_time.duration());
-    server
+/// The two protocols, each with its limits. Which one a connection speaks is known before its first byte (from ALPN; HTTP/1.1
+/// without TLS), so that no time is spent waiting for bytes that never come.
+struct Protocols {
+    http1: auto::Builder<TokioExecutor>,
+    http2: auto::Builder<TokioExecutor>,
+}
+
+impl Protocols {
+    fn new(limits: &LimitsConfig) -> Self {
+        let mut http1 = auto::Builder::new(TokioExecutor::new()).http1_only();
+        http1
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_time.duration())
+            .max_buf_size(limits.header_bytes.in_memory())
+            .max_headers(HEADERS_MAX);
+        let mut http2 = auto::Builder::new(TokioExecutor::new()).http2_only();
+        http2
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
+            .keep_alive_interval(limits.header_time.duration())
+            .keep_alive_timeout(limits.header_time.duration());
+        Self { http1, http2 }
+    }
 }
 
 /// One connection and the requests on it.
 struct Connection {
     requests: Requests,
-    server: Arc<auto::Builder<TokioExecutor>>,
+    protocols: Arc<Protocols>,
     watcher: Watcher,
     handshake_time: Duration,
 }
@@ -344,16 +357,24 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection answers slowly: TCP_NODELAY was refused");
         }
-        let Some(tls) = tls else { return self.serve(stream).await };
+        let protocols = Arc::clone(&self.protocols);
+        let Some(tls) = tls else { return self.serve(&protocols.http1, stream).await };
         match tokio::time::timeout(self.handshake_time, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                self.serve(&protocols.http2, stream).await;
+            }
+            Ok(Ok(stream)) => self.serve(&protocols.http1, stream).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let connection = self.server.serve_connection(TokioIo::new(stream), self.requests);
+    async fn serve(
+        self,
+        protocol: &auto::Builder<TokioExecutor>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
+        let connection = protocol.serve_connection(TokioIo::new(stream), self.requests).into_owned();
         if let Err(error) = self.watcher.watch(connection).await {
             tracing::debug!(error = %error, "a connection ended early");
         }

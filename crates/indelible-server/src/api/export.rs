@@ -9,6 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use indelible_search::query::Query;
 use indelible_search::{FindError, Index, Order, Patience};
+use tokio::runtime::Handle;
 
 use super::find::{fetch, place, question, refresh};
 use super::streaming::{End, PIECE_BYTES, Pieces, Sent, begin, channel, produce};
@@ -82,7 +83,10 @@ impl Writing<'_> {
             return Ok(());
         }
         self.sent.bytes += piece.len() as u64;
-        self.pieces.blocking_send(Ok(Bytes::from(piece))).map_err(|_| End::ClientLeft)
+        // A client that takes nothing for so long gives up its place.
+        let time = self.call.app.config.limits.body_time.duration();
+        let sending = self.pieces.send_timeout(Ok(Bytes::from(piece)), time);
+        Handle::current().block_on(sending).map_err(|_| End::ClientLeft)
     }
 
     fn failed(&self, cause: impl std::fmt::Display) -> End {
@@ -94,7 +98,7 @@ impl Writing<'_> {
 /// Formats made of the entries' own bytes.
 fn entries(log: &LogHandle, index: &Arc<Index>, query: &Query, format: Format, mut writing: Writing<'_>) -> End {
     let mut run = || -> Result<(), End> {
-        let mut writer = Writer::new(format);
+        let mut writer = Writer::new(format, log.name());
         let mut piece = Vec::new();
         writer.begin(&mut piece).map_err(|error| writing.failed(error))?;
         let mut hits = index.hits(query, Order::OldestFirst, Patience::endless());

@@ -114,8 +114,9 @@ impl Following {
     async fn send(&mut self, pieces: &Pieces, piece: Bytes) -> Result<(), End> {
         self.sent.bytes += piece.len() as u64;
         let mut stopping = self.call.app.stopping.clone();
+        let time = self.call.app.config.limits.body_time.duration();
         tokio::select! {
-            sent = pieces.send(Ok(piece)) => sent.map_err(|_| End::ClientLeft),
+            sent = pieces.send_timeout(Ok(piece), time) => sent.map_err(|_| End::ClientLeft),
             // A client that takes nothing does not hold up the stop.
             () = asked_to_stop(&mut stopping) => Err(End::Stopping),
         }

@@ -110,15 +110,21 @@ fn counts_and_sql_agree_and_wrong_questions_name_their_place() {
 #[test]
 fn an_export_streams_every_match_and_is_on_record_before_and_after() {
     let server = Server::start();
-    let first = fill(&server, 3_000);
+    fill(&server, 3_000);
     let export = server.get("/v1/export?q=actor:ana&format=ndjson");
     assert_eq!((export.status, export.header("content-type")), (200, "application/x-ndjson"));
-    let found: Vec<u64> = export
+    let found: Vec<String> = export
         .text()
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap())
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(found, (0..3_000).filter(|n| n % 3 == 0).map(|n| first + n).collect::<Vec<u64>>());
+    assert_eq!(found, (0..3_000).filter(|n| n % 3 == 0).map(id).collect::<Vec<String>>());
+    let csv = server.get("/v1/export?q=actor:ana&format=csv");
+    assert_eq!(
+        (csv.header("content-type"), csv.text().lines().count()),
+        ("text/csv; charset=utf-8; header=present", 1_001)
+    );
+    assert_eq!(server.get("/v1/export?q=actor:ana&format=ocsf").text().lines().count(), 1_000);
     let parquet = server.get("/v1/export?q=actor:ana&format=parquet");
     assert!(parquet.body.starts_with(b"PAR1") && parquet.body.ends_with(b"PAR1"));
 

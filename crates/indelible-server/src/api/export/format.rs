@@ -1,11 +1,11 @@
 //! The formats of an export: their words, types and writers. Parquet is written by the index itself.
 
-use crate::api::find::write_line;
+use indelible_deliver::{ExportError, csv_header, csv_row, ndjson_line, ocsf_line};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// One `{"index","event"}` a line.
+    /// The entries as stored, one a line.
     Ndjson,
     /// Stable columns, safe against formulas.
     Csv,
@@ -50,34 +50,31 @@ impl Format {
 }
 
 /// Writes entries one after the other.
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     format: Format,
+    log: &'a str,
 }
 
-/// An entry could not be written in this format.
-#[derive(Debug, thiserror::Error)]
-#[error("the format `{format}` is not built in yet")]
-pub(super) struct FormatError {
-    format: &'static str,
-}
-
-impl Writer {
-    pub(super) fn new(format: Format) -> Self {
-        Self { format }
+impl<'a> Writer<'a> {
+    /// A writer for entries of `log`. Parquet is not written by entries.
+    pub(super) fn new(format: Format, log: &'a str) -> Self {
+        Self { format, log }
     }
 
     /// What stands before the first entry.
-    pub(super) fn begin(&mut self, _out: &mut Vec<u8>) -> Result<(), FormatError> {
-        match self.format {
-            Format::Ndjson => Ok(()),
-            Format::Csv | Format::Parquet | Format::Ocsf => Err(FormatError { format: self.format.word() }),
-        }
+    pub(super) fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), ExportError> {
+        if self.format == Format::Csv { csv_header(out) } else { Ok(()) }
     }
 
     /// One entry.
-    pub(super) fn entry(&mut self, index: u64, entry: &[u8], out: &mut Vec<u8>) -> Result<(), FormatError> {
-        write_line(out, index, entry);
-        out.push(b'\n');
-        Ok(())
+    pub(super) fn entry(&mut self, index: u64, entry: &[u8], out: &mut Vec<u8>) -> Result<(), ExportError> {
+        match self.format {
+            Format::Csv => csv_row(index, entry, out),
+            Format::Ocsf => ocsf_line(self.log, index, entry, out),
+            Format::Ndjson | Format::Parquet => {
+                ndjson_line(entry, out);
+                Ok(())
+            }
+        }
     }
 }
