@@ -78,31 +78,6 @@ impl PhysicalOptimizerRule for Interruptible {
     }
 }
 
-/// Lets every join hand its thread back now and then. Without it a statement that multiplies rows and throws them away again would
-/// not end when its time is over: the engine hands back only where rows are read.
-#[derive(Debug)]
-pub(super) struct Interruptible;
-
-impl PhysicalOptimizerRule for Interruptible {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let made = plan.transform_up(|node| {
-            if node.children().is_empty() || node.is::<CooperativeExec>() {
-                return Ok(Transformed::no(node));
-            }
-            Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>))
-        });
-        made.map(|made| made.data)
-    }
-
-    fn name(&self) -> &'static str {
-        "interruptible"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
-
 /// The functions on offer: no table functions, no file formats, no factories of tables.
 pub(super) fn functions(builder: SessionStateBuilder) -> SessionStateBuilder {
     let offered = |name: &str, aliases: &[String]| {
@@ -118,6 +93,5 @@ pub(super) fn functions(builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
-        .with_physical_optimizer_rule(Arc::new(Interruptible))
         .with_physical_optimizer_rule(Arc::new(Interruptible))
 }

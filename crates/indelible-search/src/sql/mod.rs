@@ -249,9 +249,6 @@ fn plain(text: &str) -> String {
     if text.contains("table '") && text.ends_with("' not found") {
         return format!("there is no table but `{TABLE}`");
     }
-    if text.contains("table '") && text.ends_with("' not found") {
-        return format!("there is no table but `{TABLE}`");
-    }
     while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest;
     }

@@ -7,6 +7,7 @@ pub(crate) mod export;
 pub(crate) mod folder;
 pub(crate) mod index;
 pub(crate) mod log;
+pub(crate) mod proven;
 pub(crate) mod receipt;
 pub(crate) mod record;
 pub(crate) mod search;

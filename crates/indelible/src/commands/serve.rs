@@ -11,7 +11,7 @@ use crate::cli::ServeArguments;
 use crate::exit::{CliError, Exit};
 
 use super::config::wrong;
-use super::demo;
+use super::{demo, proven};
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, CliError> {
     let overrides = ConfigOverrides {
@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, CliError> {
         let mut for_demo = None;
         let ready = |ready: Ready| {
             banner(&ready, chosen.is_some());
+            proven::show_first(ready.data_dir.clone(), ready.logs.first().map(|(name, _)| name.clone()).unwrap_or_default());
             let token = ready.admin_token.as_ref().map(|token| token.reveal().to_owned()).or(chosen);
             if demo_asked {
                 for_demo = demo::start(&ready, token);
