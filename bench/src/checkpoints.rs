@@ -13,8 +13,9 @@ use crate::http::Connection;
 use crate::latency::Latencies;
 use crate::target::Target;
 
-/// How long may pass until a checkpoint covers what was acknowledged, before that counts as a fault.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long may pass until a checkpoint covers what was acknowledged, before that counts as a fault: many times the second that
+/// is promised.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A checkpoint that was served.
 #[derive(Clone, Copy, Debug)]

@@ -97,7 +97,10 @@ fn journal_changed(data: &[u8]) {
 
 /// One change: a byte, a sector gone, a sector copied, the end cut off.
 fn change(content: &mut Vec<u8>, [what, high, low, value]: [u8; 4]) {
-    let at = (usize::from(high) << 8 | usize::from(low)) % content.len().max(1);
+    if content.is_empty() {
+        return;
+    }
+    let at = (usize::from(high) << 8 | usize::from(low)) % content.len();
     let sector = at / 512 * 512;
     match what % 4 {
         0 => content[at] ^= value.max(1),

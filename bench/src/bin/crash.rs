@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use indelible_bench::crash::{self, Options, start};
+use indelible_bench::latency::Latencies;
 use indelible_bench::report::Format;
 
 /// Kills a server with SIGKILL at random moments under load and checks every acknowledged event after each start.
@@ -28,8 +29,8 @@ fn main() -> ExitCode {
     } else {
         crash::run(&cli.options).map(|outcome| {
             println!("{} acknowledged events checked", outcome.events);
-            println!("ready after start, ms: {}", outcome.ready.to_json());
-            println!("checkpoint over everything acknowledged after ready, ms: {}", outcome.converged.to_json());
+            println!("from start to ready: {}", in_words(&outcome.ready));
+            println!("from ready to a checkpoint over everything acknowledged: {}", in_words(&outcome.converged));
             println!("{} passed, {} failed", outcome.passed, outcome.failed);
             outcome.failed == 0
         })
@@ -42,4 +43,9 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn in_words(latencies: &Latencies) -> String {
+    let ms = |per_mille| latencies.quantile_us(per_mille) / 1000;
+    format!("half within {} ms, 99 % within {} ms, all within {} ms", ms(500), ms(990), ms(1000))
 }

@@ -2,6 +2,7 @@
 //! answer was wrong, 2 could not measure.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -9,6 +10,7 @@ use indelible_bench::postgres::{self, Peer};
 use indelible_bench::random::Random;
 use indelible_bench::report::{Format, Report};
 use indelible_bench::scenario::closed::{self, Fill, Load};
+use indelible_bench::scenario::probe::{self, Probe};
 use indelible_bench::scenario::query::{self, Query};
 use indelible_bench::scenario::rate::{self, Rate};
 use indelible_bench::scenario::verify::{self, Verify};
@@ -25,6 +27,9 @@ struct Cli {
     /// How figures are printed.
     #[arg(long, global = true, value_enum, default_value_t)]
     format: Format,
+    /// Also keep the figures as JSON in this file.
+    #[arg(long, global = true, value_name = "FILE")]
+    save: Option<PathBuf>,
     #[command(subcommand)]
     scenario: Scenario,
 }
@@ -43,6 +48,8 @@ enum Scenario {
     Query(Query),
     /// `indelible verify` on one core.
     Verify(Verify),
+    /// What the disk can do: one small durable write after the other.
+    Probe(Probe),
     /// The same events into PostgreSQL with a hash chain (see peer-postgres.sh).
     Postgres(Peer),
     /// Prints events, a line each.
@@ -64,6 +71,12 @@ fn main() -> ExitCode {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(report)) => {
             report.print(cli.format);
+            if let Some(path) = &cli.save
+                && let Err(error) = std::fs::write(path, format!("{}\n", report.to_json()))
+            {
+                eprintln!("error: writing {}: {error}", path.display());
+                return ExitCode::from(2);
+            }
             if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }
         Err(error) => {
@@ -82,6 +95,7 @@ fn measure(cli: &Cli) -> io::Result<Option<Report>> {
         Scenario::Fill(fill) => closed::fill(fill, target),
         Scenario::Query(query) => query::run(query, target),
         Scenario::Verify(verify) => verify::run(verify),
+        Scenario::Probe(probe) => probe::run(probe),
         Scenario::Postgres(peer) => postgres::run(peer),
         Scenario::Events { count, seed } => return print_events(*count, *seed).map(|()| None),
         Scenario::Summary(summary) => return summary::run(summary, cli.format).map(|()| None),

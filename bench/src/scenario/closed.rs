@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::target::Target;
 use crate::traffic::{Clock, Events, Request, Stamp, unix_ns};
 
-use super::{Meter, Seens};
+use super::{Meter, Seens, wait_for_quiet};
 
 /// Distinct events for each connection: enough that a compressor does not see them again soon.
 const VARIETY_EVENTS: u64 = 8_000;
@@ -113,6 +113,8 @@ pub fn run(scenario: &str, load: &Load, defaults: (u64, u64), target: &Target) -
         let (after, warm) = runtime.block_on(drive(lanes, &course(load.warm_up), target));
         report.faults.extend(warm.faults);
         lanes = after;
+        // What is left from warming up must not be counted with what is measured.
+        target.process().map(wait_for_quiet);
     }
     let each = body_each(&lanes);
     let meter = Meter::start(target);

@@ -4,6 +4,8 @@
 
 /// As fast as answers come: batches, single events, filling a log.
 pub mod closed;
+/// The disk below it all.
+pub mod probe;
 /// Queries over what is there.
 pub mod query;
 /// At a fixed rate, whether answers come or not.
@@ -120,7 +122,7 @@ impl Meter {
         if wait_for(&mut looker, seens.end()).is_none() {
             report.faults.push(format!("no checkpoint came to cover index {}", seens.end().saturating_sub(1)));
         }
-        let settled = self.wait_for_quiet(report);
+        let settled = self.settle(report);
         report.add("settle_s", settled.as_secs_f64());
         report.add("events_per_s_settled", count(events) / (loaded + settled).as_secs_f64());
         if self.process.is_some() {
@@ -136,27 +138,17 @@ impl Meter {
         now.unwrap_or(self.server_cpu) - self.server_cpu
     }
 
-    /// Waits until the server has used next to no processor time for a while, and gives when that while began.
-    fn wait_for_quiet(&self, report: &mut Report) -> Duration {
+    /// As [`wait_for_quiet`]; a server that stays busy is a fault.
+    fn settle(&self, report: &mut Report) -> Duration {
         let began = Instant::now();
-        if self.process.is_none() {
-            return Duration::ZERO;
-        }
-        let mut quiet_since = began;
-        let mut before = self.server_cpu_used();
-        while began.elapsed() < QUIET_PATIENCE {
-            let window = Duration::from_millis(500);
-            std::thread::sleep(window);
-            let now = self.server_cpu_used();
-            if (now - before) / window.as_secs_f64() > QUIET_CORES {
-                quiet_since = Instant::now();
-            } else if quiet_since.elapsed() >= QUIET_FOR {
-                return quiet_since - began;
+        match self.process.map(wait_for_quiet) {
+            Some(None) => {
+                report.faults.push(format!("the server was still busy {} s after the load", QUIET_PATIENCE.as_secs()));
+                began.elapsed()
             }
-            before = now;
+            Some(Some(settled)) => settled,
+            None => Duration::ZERO,
         }
-        report.faults.push(format!("the server was still busy {} s after the load", QUIET_PATIENCE.as_secs()));
-        began.elapsed()
     }
 
     fn add_memory_and_disk(&self, body_each: f64, looker: &mut Looker, report: &mut Report) {
@@ -175,6 +167,26 @@ impl Meter {
         report.add("disk_to_json_without_journal", ratio("total") - ratio("journal"));
         report.add("disk_bytes_per_event", usage);
     }
+}
+
+/// Waits until the server has used next to no processor time for a while, and gives when that while began. `None` when patience
+/// ended.
+fn wait_for_quiet(process: Process) -> Option<Duration> {
+    let began = Instant::now();
+    let mut quiet_since = began;
+    let mut before = process.cpu_seconds().ok()?;
+    while began.elapsed() < QUIET_PATIENCE {
+        let window = Duration::from_millis(500);
+        std::thread::sleep(window);
+        let now = process.cpu_seconds().ok()?;
+        if (now - before) / window.as_secs_f64() > QUIET_CORES {
+            quiet_since = Instant::now();
+        } else if quiet_since.elapsed() >= QUIET_FOR {
+            return Some(quiet_since - began);
+        }
+        before = now;
+    }
+    None
 }
 
 /// Tells when entries stood in a checkpoint, and what was wrong.

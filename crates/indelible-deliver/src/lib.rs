@@ -7,6 +7,9 @@
 mod csv;
 mod ocsf;
 
+#[cfg(test)]
+mod testing;
+
 use indelible_event::json::JsonError;
 use indelible_event::view::EventView;
 

@@ -1,6 +1,7 @@
 //! How fast the index is: builds one of N events, then asks it questions, and prints a table.
 //!
-//! `cargo run --release -p indelible-search --example index_speed -- 1000000 /tmp/index` (an index that is there is used again).
+//! `cargo run --release -p indelible-search --example index_speed -- 1000000 /tmp/index` (an index that is there is used again;
+//! a third argument asks only the questions whose name contains it).
 
 use std::error::Error;
 use std::io::Write;
@@ -13,10 +14,14 @@ use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_event::time::RecordedTime;
 use indelible_search::{Index, SearchRequest, Settings, SqlRequest, StatsRequest, filter};
 
+/// The allocator of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 2026-11-01T00:00:00Z.
 const START: i64 = 1_793_491_200_000_000_000;
-/// The events are spread over this time.
-const DAYS: i64 = 20;
+/// So many events make a day.
+const EVENTS_A_DAY: u64 = 1_000_000;
 const DAY: i64 = 86_400_000_000_000;
 
 /// A log of made-up events: about 600 bytes each, as a gateway before models and databases would record them.
@@ -53,7 +58,8 @@ fn pick<T: Copy>(list: &[T], r: u64) -> T {
 
 impl MadeUp {
     fn recorded(&self, n: u64) -> i64 {
-        let step = DAYS * DAY / i64::try_from(self.size).unwrap_or(1).max(1);
+        let days = i64::try_from(self.size.div_ceil(EVENTS_A_DAY)).unwrap_or(1);
+        let step = days * DAY / i64::try_from(self.size).unwrap_or(1).max(1);
         // Many events share a commit, and so a time.
         START + i64::try_from(n - n % 50).unwrap_or(0) * step
     }
@@ -116,7 +122,8 @@ impl EntryReader for MadeUp {
             entries.push(&one);
         }
         self.bytes.fetch_add(entries.byte_len() as u64, Ordering::Relaxed);
-        self.spent_ns.fetch_add(u64::try_from(busy().saturating_sub(started).as_nanos()).unwrap_or(0), Ordering::Relaxed);
+        self.spent_ns
+            .fetch_add(u64::try_from(busy().saturating_sub(started).as_nanos()).unwrap_or(0), Ordering::Relaxed);
         Ok(entries)
     }
 }
@@ -124,14 +131,12 @@ impl EntryReader for MadeUp {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let size: u64 = arguments.next().as_deref().unwrap_or("200000").parse()?;
-    let folder = arguments.next().unwrap_or_else(|| std::env::temp_dir().join("indelible-index-speed").display().to_string());
+    let folder =
+        arguments.next().unwrap_or_else(|| std::env::temp_dir().join("indelible-index-speed").display().to_string());
     let log = MadeUp { size, spent_ns: AtomicU64::new(0), bytes: AtomicU64::new(0) };
     let index = Index::open(Path::new(&folder), "speed", Settings::default())?;
     build(&index, &log)?;
-    if arguments.next().as_deref() == Some("build") {
-        return Ok(());
-    }
-    ask(&Arc::new(index), &log)
+    ask(&Arc::new(index), &log, &arguments.next().unwrap_or_default())
 }
 
 /// Builds what is missing, and prints what an event cost.
@@ -164,7 +169,11 @@ fn build(index: &Index, log: &MadeUp) -> Result<(), Box<dyn Error>> {
         let json = log.bytes.load(Ordering::Relaxed) as f64 / added;
         let taken = taking.saturating_sub(made);
         println!("json                {json:8.1} bytes an event");
-        println!("index               {:8.1} bytes an event ({:.3} of the json)", state.file_bytes as f64 / state.in_files as f64, state.file_bytes as f64 / state.in_files as f64 / json);
+        println!(
+            "index               {:8.1} bytes an event ({:.3} of the json)",
+            state.file_bytes as f64 / state.in_files as f64,
+            state.file_bytes as f64 / state.in_files as f64 / json
+        );
         println!("parse and columns   {:8.3} us of processor an event", each(taken));
         println!("write and merge     {:8.3} us of processor an event", each(writing));
         println!("together            {:8.3} us of processor an event", each(taken + writing));
@@ -173,7 +182,11 @@ fn build(index: &Index, log: &MadeUp) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn timed<T>(name: &str, mut ask: impl FnMut() -> Result<T, Box<dyn Error>>, show: impl Fn(&T) -> String) -> Result<(), Box<dyn Error>> {
+fn timed<T>(
+    name: &str,
+    mut ask: impl FnMut() -> Result<T, Box<dyn Error>>,
+    show: impl Fn(&T) -> String,
+) -> Result<(), Box<dyn Error>> {
     let mut times = Vec::new();
     let mut shown = String::new();
     for _ in 0..7 {
@@ -184,14 +197,20 @@ fn timed<T>(name: &str, mut ask: impl FnMut() -> Result<T, Box<dyn Error>>, show
     }
     let first = times[0];
     times.sort();
-    println!("{name:44} first {:8.2} ms, median {:8.2} ms  {shown}", first.as_secs_f64() * 1e3, times[3].as_secs_f64() * 1e3);
+    println!(
+        "{name:44} first {:8.2} ms, median {:8.2} ms  {shown}",
+        first.as_secs_f64() * 1e3,
+        times[3].as_secs_f64() * 1e3
+    );
     Ok(())
 }
 
-fn ask(index: &Arc<Index>, log: &MadeUp) -> Result<(), Box<dyn Error>> {
+/// Asks the questions whose name contains `only`.
+fn ask(index: &Arc<Index>, log: &MadeUp, only: &str) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let middle = log.size / 2;
-    let (this, day) = (id(middle, log.recorded(middle)), "2026-11-08");
+    let this = id(middle, log.recorded(middle));
+    let day = String::from_utf8_lossy(&RecordedTime(log.recorded(middle)).write()[..10]).into_owned();
     let searches = [
         ("search: actor in one day", format!("actor:user-00007@example.com time:{day}")),
         ("search: id", format!("id:{this}")),
@@ -202,18 +221,23 @@ fn ask(index: &Arc<Index>, log: &MadeUp) -> Result<(), Box<dyn Error>> {
         ("search: free text, nothing", "\"no such text\"".to_owned()),
         ("search: attribute, newest", "attributes.region:eu-central-2".to_owned()),
     ];
-    for (name, q) in searches {
+    for (name, q) in searches.into_iter().filter(|(name, _)| name.contains(only)) {
         let request = SearchRequest::new(filter(&q, None, None)?);
         let ask = || Ok(runtime.block_on(index.search(request.clone()))?);
         timed(name, ask, |page| format!("{} hits, {:?}", page.hits.len(), page.counts))?;
     }
     let counts = [
-        ("stats: actor in one day, by action", format!("actor:user-00007@example.com time:{day}"), vec!["action"], None),
+        (
+            "stats: actor in one day, by action",
+            format!("actor:user-00007@example.com time:{day}"),
+            vec!["action"],
+            None,
+        ),
         ("stats: by model and day", String::new(), vec!["model"], Some("1d")),
         ("stats: by actor, outcome denied", "outcome:denied".to_owned(), vec!["actor"], None),
         ("stats: by label and hour", String::new(), vec!["label"], Some("1h")),
     ];
-    for (name, q, by, interval) in counts {
+    for (name, q, by, interval) in counts.into_iter().filter(|(name, ..)| name.contains(only)) {
         let mut request = StatsRequest::new(filter(&q, None, None)?);
         request.by = by.into_iter().map(str::to_owned).collect();
         request.interval = interval.map(str::to_owned);
@@ -221,13 +245,22 @@ fn ask(index: &Arc<Index>, log: &MadeUp) -> Result<(), Box<dyn Error>> {
         timed(name, ask, |answer| format!("{} rows of {} events", answer.rows.len(), answer.matched))?;
     }
     let statements = [
-        ("sql: actor in one day", format!("select count(*) from events where actor_id = 'user-00007@example.com' and time >= '{day}' and time < timestamp '{day}' + interval '1 day'")),
-        ("sql: by model and day", "select ai_request_model, date_trunc('day', time) d, count(*) from events group by 1, 2 order by 1, 2".to_owned()),
+        (
+            "sql: actor in one day",
+            format!(
+                "select count(*) from events where actor_id = 'user-00007@example.com' and time >= '{day}' and time < timestamp '{day}' + interval '1 day'"
+            ),
+        ),
+        (
+            "sql: by model and day",
+            "select ai_request_model, date_trunc('day', time) d, count(*) from events group by 1, 2 order by 1, 2"
+                .to_owned(),
+        ),
         ("sql: id", format!("select index from events where id = '{this}'")),
         ("sql: count", "select count(*) from events".to_owned()),
         ("sql: newest ten", "select index, actor_id, action from events order by index desc limit 10".to_owned()),
     ];
-    for (name, query) in statements {
+    for (name, query) in statements.into_iter().filter(|(name, _)| name.contains(only)) {
         let request = SqlRequest::new(&query);
         let ask = || Ok(runtime.block_on(index.sql(request.clone()))?);
         timed(name, ask, |answer| format!("{} rows, {:?}", answer.rows.len(), answer.rows.first()))?;

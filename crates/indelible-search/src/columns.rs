@@ -142,7 +142,13 @@ pub const COLUMNS: &[Spec] = &{
         spec(C::Operation, "operation", Text, Dictionary, "`operation`, the source's own word"),
         spec(C::ResourceTypes, "resource_types", Texts, Dictionary, "`resources[].type`, one for each resource"),
         looked_up(spec(C::ResourceIds, "resource_ids", Texts, Dictionary, "`resources[].id`, one for each resource")),
-        looked_up(spec(C::ResourceNames, "resource_names", Texts, Dictionary, "`resources[].name`, one for each resource")),
+        looked_up(spec(
+            C::ResourceNames,
+            "resource_names",
+            Texts,
+            Dictionary,
+            "`resources[].name`, one for each resource",
+        )),
         spec(C::ResourceLabels, "resource_labels", Texts, Dictionary, "`resources[].labels[]` of all resources"),
         spec(C::ResourceFields, "resource_fields", Texts, Dictionary, "`resources[].fields[]` of all resources"),
         spec(C::ResourceCount, "resource_count", Number, Delta, "sum of `resources[].count`: rows, documents"),
@@ -169,7 +175,13 @@ pub const COLUMNS: &[Spec] = &{
         spec(C::AiToolCallId, "ai_tool_call_id", Text, Plain, "`ai.tool_call_id`"),
         looked_up(spec(C::TraceId, "trace_id", Text, Plain, "`trace.trace_id`, 32 hexadecimal digits")),
         spec(C::SpanId, "span_id", Text, Plain, "`trace.span_id`, 16 hexadecimal digits"),
-        spec(C::SealedNames, "sealed_names", Texts, Dictionary, "`sealed[].name`: what content is sealed outside the tree"),
+        spec(
+            C::SealedNames,
+            "sealed_names",
+            Texts,
+            Dictionary,
+            "`sealed[].name`: what content is sealed outside the tree",
+        ),
         spec(C::Attributes, "attributes", Text, Plain, "`attributes` as canonical JSON text"),
     ]
 };

@@ -64,7 +64,9 @@ pub enum IndexError {
         to: u64,
     },
     /// The index knows more entries than the log has.
-    #[error("the index of log `{log}` has {indexed} entries and the log {size}: it belongs to another log or to a later state of this one; run `indelible index rebuild`")]
+    #[error(
+        "the index of log `{log}` has {indexed} entries and the log {size}: it belongs to another log or to a later state of this one; run `indelible index rebuild`"
+    )]
     Ahead {
         /// Which log.
         log: String,
@@ -82,7 +84,9 @@ pub enum IndexError {
         reason: String,
     },
     /// A row that is not what its entry says.
-    #[error("the index of log `{log}` differs from the log at entry {index}, column `{column}`; run `indelible index rebuild`")]
+    #[error(
+        "the index of log `{log}` differs from the log at entry {index}, column `{column}`; run `indelible index rebuild`"
+    )]
     Differs {
         /// Which log.
         log: String,

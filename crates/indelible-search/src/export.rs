@@ -13,7 +13,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::errors::ParquetError;
 
 use crate::error::FindError;
-use crate::index::{Index, encoder};
+use crate::index::{GROUP_ROWS, Index, encoder};
 use crate::query::Query;
 use crate::scan::{Counters, Evaluator, Memo, Order, Patience, Program, Units, Work};
 
@@ -53,7 +53,7 @@ impl Index {
         let counters = Arc::new(Counters::default());
         let mut units = Units::new(self, snapshot, &program, (Order::OldestFirst, bounds), &counters);
         let evaluator = Evaluator { program: &program, patience, counters: &counters };
-        let mut writer = encoder(into).map_err(failed)?;
+        let mut writer = encoder(into, GROUP_ROWS).map_err(failed)?;
         let mut rows = 0;
         while let Some(work) = units.next()? {
             patience.check()?;
@@ -83,4 +83,63 @@ fn write<W: Write + Send>(writer: &mut ArrowWriter<W>, batch: &RecordBatch) -> R
         writer.write(&whole_rows(batch)?).map_err(failed)?;
     }
     Ok(batch.num_rows() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use datafusion::arrow::array::AsArray;
+    use datafusion::arrow::datatypes::Int64Type;
+    use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::query::parse;
+    use crate::testing::{DAY, MemoryLog, SECOND, index};
+
+    #[test]
+    fn the_file_holds_the_matching_rows_with_all_columns() {
+        let (_folder, index) = index();
+        let log = MemoryLog::default();
+        log.grow_from(400, DAY, 600 * SECOND);
+        index.refresh(&log).unwrap();
+        index.flush().unwrap();
+        log.grow_from(100, DAY, 600 * SECOND);
+        index.refresh(&log).unwrap();
+        for q in ["", "actor:user-1* -action:read", "label:phi", "actor:nobody"] {
+            let query = parse(q).unwrap();
+            let mut file = Vec::new();
+            let rows = index.export_parquet(&query, &mut file, &Patience::endless()).unwrap();
+            let hits = index.hits(&query, Order::OldestFirst, Patience::endless());
+            let hits: Vec<i64> = hits.map(|hit| i64::try_from(hit.unwrap()).unwrap()).collect();
+            assert_eq!(rows, hits.len() as u64, "{q}");
+            let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file)).unwrap();
+            assert_eq!(reader.schema().fields(), crate::columns::schema().fields());
+            let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+            let indexes =
+                batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+            assert_eq!(indexes.collect::<Vec<_>>(), hits, "{q}");
+        }
+    }
+
+    #[test]
+    fn an_export_ends_with_its_receiver() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::from(std::io::ErrorKind::StorageFull))
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let (_folder, index) = index();
+        let log = MemoryLog::default();
+        log.grow(10);
+        index.refresh(&log).unwrap();
+        let fault = index.export_parquet(&Query::all(), Full, &Patience::endless()).unwrap_err();
+        assert!(
+            matches!(&fault, FindError::Export(cause) if cause.kind() == std::io::ErrorKind::StorageFull),
+            "{fault:?}"
+        );
+    }
 }

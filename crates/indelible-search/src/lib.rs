@@ -30,6 +30,9 @@ pub use error::{ErrorKind, FindError, IndexError};
 pub use index::{Access, Index, IndexState, Maintained, Settings};
 pub use live::Matcher;
 pub use scan::{Hits, Order, Patience, ScanCounts};
-pub use sql::{SQL_ANSWER_BYTES, SQL_BYTES_MAX, SQL_ROWS_MAX, SQL_TOKENS_MAX, SqlAnswer, SqlColumn, SqlRequest};
-pub use stats::{BY_MAX, GROUPS_MAX, Interval, ROWS_MAX, StatsAnswer, StatsRequest, StatsRow};
 pub use search::{Hit, PAGE_MAX, SEARCH_TIME, SearchPage, SearchRequest, filter};
+pub use sql::{
+    SQL_ANSWER_BYTES, SQL_BYTES_MAX, SQL_READS_MAX, SQL_ROWS_MAX, SQL_STEPS_MAX, SQL_TOKENS_MAX, SqlAnswer, SqlColumn,
+    SqlRequest,
+};
+pub use stats::{BY_MAX, GROUPS_MAX, Interval, ROWS_MAX, StatsAnswer, StatsRequest, StatsRow};

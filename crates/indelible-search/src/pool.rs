@@ -35,7 +35,9 @@ fn pool() -> Result<&'static Pool, FindError> {
             .build();
         runtime.ok().map(|runtime| Pool { runtime, turns: Arc::new(Semaphore::new(threads().max(2))) })
     };
-    POOL.get_or_init(start).as_ref().ok_or_else(|| FindError::Bug { reason: "no threads for queries could be started".to_owned() })
+    POOL.get_or_init(start)
+        .as_ref()
+        .ok_or_else(|| FindError::Bug { reason: "no threads for queries could be started".to_owned() })
 }
 
 /// Tells a scan that nobody waits, when the caller has gone.
@@ -66,12 +68,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
     pool.runtime.spawn_blocking(work).await.map_err(|_| gone())?
 }
 
-/// Runs a future on the query threads. When the caller stops waiting, it is dropped.
+/// Runs a future on the query threads. When the caller stops waiting, it is dropped and `patience` abandoned.
 pub(crate) async fn run<T: Send + 'static>(
+    patience: &Patience,
     work: impl Future<Output = Result<T, FindError>> + Send + 'static,
 ) -> Result<T, FindError> {
     let pool = pool()?;
     let turn = pool.turns.clone().acquire_owned().await.map_err(|_| gone())?;
+    let _guard = AbandonOnDrop(patience.clone());
     let task = pool.runtime.spawn(async move {
         let _turn = turn;
         work.await

@@ -1,22 +1,31 @@
-//! Entries to columns: reads stored entries and fills one builder a column.
+//! Entries to columns: walks a stored entry once and puts each value where it belongs.
 //!
 //! Promises: every entry makes exactly one row, so that a row's place gives its index; an entry that cannot be read makes a row
-//! with its index and nothing else. Never: changes a value, but for time zones (all times are UTC here).
+//! with its index and nothing else; fields of a later version, or of another type than expected, are passed over, and a
+//! committed text (`{"commitment": …}`) is absent: as `indelible_event::view` reads an entry, which the tests hold this to.
+//! Never: changes a value, but for time zones (all times are UTC here).
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayBuilder, ArrayRef, Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampNanosecondBuilder,
+    Array, ArrayBuilder, ArrayRef, Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampNanosecondBuilder,
+    new_null_array,
 };
-use datafusion::arrow::datatypes::Field;
+use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::arrow::error::ArrowError;
-use indelible_event::json::Value;
-use indelible_event::view::{AiView, EventView, ResourceView};
+use indelible_event::json::{Item, Text};
+use indelible_event::time::{EventTime, RecordedTime};
 
 use crate::columns::{COLUMNS, Column, Kind, schema};
 
-enum Builder {
+/// One column being filled. Rows without a value are not touched: they are made up for when the next value comes, or at the end.
+struct Lane {
+    values: Values,
+    /// Rows so far, made-up ones included.
+    filled: usize,
+}
+
+enum Values {
     Text(StringBuilder),
     Texts(ListBuilder<StringBuilder>),
     Number(Int64Builder),
@@ -25,26 +34,93 @@ enum Builder {
 
 /// Rows being put together.
 pub(crate) struct RowBuilder {
-    builders: Vec<Builder>,
+    lanes: Vec<Lane>,
     rows: usize,
     bytes: usize,
-    last_recorded: i64,
-    scratch: String,
+}
+
+/// A builder with room for as much as there was last time: growing it would copy everything.
+fn text_builder(rows: usize, bytes: usize) -> StringBuilder {
+    StringBuilder::with_capacity(rows, bytes + bytes / 8)
+}
+
+fn list_builder(rows: usize, items: usize, bytes: usize) -> ListBuilder<StringBuilder> {
+    let element = Field::new("element", DataType::Utf8, true);
+    ListBuilder::with_capacity(text_builder(items + items / 8, bytes), rows).with_field(element)
+}
+
+impl Lane {
+    fn new(kind: Kind) -> Self {
+        let values = match kind {
+            Kind::Text => Values::Text(text_builder(0, 0)),
+            Kind::Texts => Values::Texts(list_builder(0, 0, 0)),
+            Kind::Number => Values::Number(Int64Builder::new()),
+            Kind::Time => Values::Time(TimestampNanosecondBuilder::new()),
+        };
+        Self { values, filled: 0 }
+    }
+
+    /// Makes up for rows without a value, so that the next value stands in row `row`.
+    fn fill(&mut self, row: usize) {
+        let missing = row.saturating_sub(self.filled);
+        if missing > 0 {
+            match &mut self.values {
+                Values::Text(builder) => builder.append_nulls(missing),
+                Values::Texts(builder) => builder.append_nulls(missing),
+                Values::Number(builder) => builder.append_nulls(missing),
+                Values::Time(builder) => builder.append_nulls(missing),
+            }
+        }
+        self.filled = row + 1;
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// All `rows` rows, copied.
+    fn copy(&mut self, rows: usize) -> ArrayRef {
+        self.fill(rows);
+        self.filled = rows;
+        match &self.values {
+            Values::Text(builder) => Arc::new(builder.finish_cloned()),
+            Values::Texts(builder) => Arc::new(builder.finish_cloned()),
+            Values::Number(builder) => Arc::new(builder.finish_cloned()),
+            Values::Time(builder) => Arc::new(builder.finish_cloned()),
+        }
+    }
+
+    /// All `rows` rows; the lane is empty afterwards, with room for as many.
+    fn finish(&mut self, rows: usize) -> ArrayRef {
+        self.fill(rows);
+        self.filled = 0;
+        match &mut self.values {
+            Values::Text(builder) => {
+                let next = text_builder(rows, builder.values_slice().len());
+                let mut array = std::mem::replace(builder, next).finish();
+                array.shrink_to_fit();
+                Arc::new(array)
+            }
+            Values::Texts(builder) => {
+                let texts = builder.values();
+                let next = list_builder(rows, texts.len(), texts.values_slice().len());
+                let mut array = std::mem::replace(builder, next).finish();
+                array.shrink_to_fit();
+                Arc::new(array)
+            }
+            Values::Number(builder) => Arc::new(std::mem::replace(builder, Int64Builder::with_capacity(rows)).finish()),
+            Values::Time(builder) => {
+                Arc::new(std::mem::replace(builder, TimestampNanosecondBuilder::with_capacity(rows)).finish())
+            }
+        }
+    }
 }
 
 impl RowBuilder {
-    /// No rows yet. `last_recorded` stands in for the time of an entry that does not say when it was recorded.
-    pub(crate) fn new(last_recorded: i64) -> Self {
-        let builders = COLUMNS.iter().map(|spec| match spec.kind {
-            Kind::Text => Builder::Text(StringBuilder::new()),
-            Kind::Texts => {
-                let element = Field::new("element", datafusion::arrow::datatypes::DataType::Utf8, true);
-                Builder::Texts(ListBuilder::new(StringBuilder::new()).with_field(element))
-            }
-            Kind::Number => Builder::Number(Int64Builder::new()),
-            Kind::Time => Builder::Time(TimestampNanosecondBuilder::new()),
-        });
-        Self { builders: builders.collect(), rows: 0, bytes: 0, last_recorded, scratch: String::new() }
+    /// No rows yet.
+    pub(crate) fn new() -> Self {
+        let lanes = COLUMNS.iter().map(|spec| Lane::new(spec.kind)).collect();
+        Self { lanes, rows: 0, bytes: 0 }
     }
 
     /// How many rows there are.
@@ -57,225 +133,269 @@ impl RowBuilder {
         self.bytes
     }
 
-    /// When the last row was recorded.
-    pub(crate) fn last_recorded(&self) -> i64 {
-        self.last_recorded
-    }
-
-    /// Adds the row of `view`, or an empty row when the entry could not be read.
-    pub(crate) fn push(&mut self, index: i64, bytes: usize, view: Option<&EventView<'_>>) {
-        let empty = EventView::default();
-        let view = view.unwrap_or(&empty);
-        let recorded = view.recorded_unix_ns.unwrap_or(self.last_recorded);
-        self.last_recorded = recorded;
+    /// Adds the row of `entry`, recorded at `recorded`; an empty row when there is no `root`, because it could not be read.
+    pub(crate) fn push(&mut self, index: i64, recorded: i64, entry: &[u8], root: Option<Item<'_, '_>>) {
         self.number(Column::Index, Some(index));
-        self.time(Column::Time, view.time_unix_ns);
         self.time(Column::Recorded, Some(recorded));
-        self.text(Column::Id, Some(view.id.as_ref()).filter(|id| !id.is_empty()));
-        self.push_who(view);
-        self.push_what(view);
-        self.push_outcome(view);
-        self.push_ai(&view.ai);
-        self.push_attributes(view);
+        for (key, value) in root.iter().flat_map(Item::members) {
+            self.push_field(word(&key), value, entry);
+        }
         self.rows += 1;
-        self.bytes += bytes;
+        self.bytes += entry.len();
     }
 
-    fn push_who(&mut self, view: &EventView<'_>) {
-        self.cow(Column::SourceId, view.source.id.as_ref());
-        self.cow(Column::SourceKind, view.source.kind.as_ref());
-        self.number(Column::SourceSeq, view.source.seq.and_then(|seq| i64::try_from(seq).ok()));
-        let actor = &view.actor;
-        self.cow(Column::ActorId, actor.id.as_ref());
-        self.cow(Column::ActorType, actor.kind.as_ref());
-        self.cow(Column::ActorName, actor.name.as_ref());
-        self.cow(Column::ActorSession, actor.session.as_ref());
-        self.cow(Column::ActorIp, actor.ip.as_ref());
-        self.cow(Column::ActorUserAgent, actor.user_agent.as_ref());
-        self.cow(Column::ActorAuth, actor.auth.as_ref());
-        self.texts(Column::ActorRoles, actor.roles.iter().map(Some));
-        self.texts(Column::ActorGroups, actor.groups.iter().map(Some));
-        self.texts(Column::OnBehalfOf, view.on_behalf_of.iter().map(|actor| actor.id.as_ref()));
-    }
-
-    fn push_what(&mut self, view: &EventView<'_>) {
-        self.cow(Column::Action, view.action.as_ref());
-        self.cow(Column::Operation, view.operation.as_ref());
-        let resources = &view.resources;
-        self.texts(Column::ResourceTypes, resources.iter().map(|resource| resource.kind.as_ref()));
-        self.texts(Column::ResourceIds, resources.iter().map(|resource| resource.id.as_ref()));
-        self.texts(Column::ResourceNames, resources.iter().map(|resource| resource.name.as_ref()));
-        self.texts(Column::ResourceLabels, resources.iter().flat_map(|resource| &resource.labels).map(Some));
-        self.texts(Column::ResourceFields, resources.iter().flat_map(|resource| &resource.fields).map(Some));
-        self.number(Column::ResourceCount, sum(resources, |resource| resource.count));
-        self.number(Column::ResourceBytes, sum(resources, |resource| resource.bytes));
-        self.number(Column::DurationNs, view.duration_ns);
-        self.cow(Column::Purpose, view.purpose.as_ref());
-        self.cow(Column::LegalBasis, view.legal_basis.as_ref());
-        self.texts(Column::SealedNames, view.sealed.iter().map(|sealed| sealed.name.as_ref()));
-    }
-
-    fn push_outcome(&mut self, view: &EventView<'_>) {
-        let outcome = &view.outcome;
-        self.cow(Column::OutcomeResult, outcome.result.as_ref());
-        self.cow(Column::OutcomePhase, outcome.phase.as_ref());
-        self.cow(Column::OutcomeCode, outcome.code.as_ref());
-        self.cow(Column::OutcomeReason, outcome.reason.as_ref());
-        self.cow(Column::OutcomePolicy, outcome.policy.as_ref());
-        self.cow(Column::Request, outcome.request.as_ref());
-        self.cow(Column::TraceId, view.trace_id.as_ref());
-        self.cow(Column::SpanId, view.span_id.as_ref());
-    }
-
-    fn push_ai(&mut self, ai: &AiView<'_>) {
-        self.cow(Column::AiProvider, ai.provider.as_ref());
-        self.cow(Column::AiOperation, ai.operation.as_ref());
-        self.cow(Column::AiRequestModel, ai.request_model.as_ref());
-        self.cow(Column::AiResponseModel, ai.response_model.as_ref());
-        self.number(Column::AiInputTokens, ai.input_tokens);
-        self.number(Column::AiOutputTokens, ai.output_tokens);
-        self.texts(Column::AiFinishReasons, ai.finish_reasons.iter().map(Some));
-        self.cow(Column::AiConversation, ai.conversation.as_ref());
-        self.cow(Column::AiAgent, ai.agent.as_ref());
-        self.cow(Column::AiToolName, ai.tool_name.as_ref());
-        self.cow(Column::AiToolCallId, ai.tool_call_id.as_ref());
-    }
-
-    fn push_attributes(&mut self, view: &EventView<'_>) {
-        if view.attributes.is_empty() {
-            return self.text(Column::Attributes, None);
-        }
-        let mut text = std::mem::take(&mut self.scratch);
-        text.clear();
-        write_members(&mut text, &view.attributes);
-        self.text(Column::Attributes, Some(&text));
-        self.scratch = text;
-    }
-
-    fn cow(&mut self, column: Column, value: Option<&Cow<'_, str>>) {
-        self.text(column, value.map(AsRef::as_ref));
-    }
-
-    fn text(&mut self, column: Column, value: Option<&str>) {
-        if let Builder::Text(builder) = &mut self.builders[column as usize] {
-            builder.append_option(value);
-        }
-    }
-
-    /// A list; null when it is empty.
-    fn texts<'v>(&mut self, column: Column, values: impl Iterator<Item = Option<&'v Cow<'v, str>>>) {
-        if let Builder::Texts(builder) = &mut self.builders[column as usize] {
-            let mut any = false;
-            for value in values {
-                builder.values().append_option(value);
-                any = true;
+    fn push_field(&mut self, field: &str, value: Item<'_, '_>, entry: &[u8]) {
+        match field {
+            "action" => self.text(Column::Action, value),
+            "actor" => self.push_actor(value),
+            "ai" => self.push_ai(value),
+            "attributes" => self.push_attributes(value, entry),
+            "duration_ns" => self.number(Column::DurationNs, value.integer()),
+            "id" => self.text(Column::Id, value),
+            "legal_basis" => self.text(Column::LegalBasis, value),
+            "on_behalf_of" => {
+                for actor in value.items() {
+                    self.push_item(Column::OnBehalfOf, member(actor, "id"));
+                }
+                self.close(Column::OnBehalfOf);
             }
-            builder.append(any);
+            "operation" => self.text(Column::Operation, value),
+            "outcome" => self.push_outcome(value),
+            "purpose" => self.text(Column::Purpose, value),
+            "resources" => self.push_resources(value),
+            "sealed" => {
+                for sealed in value.items() {
+                    self.push_item(Column::SealedNames, member(sealed, "name"));
+                }
+                self.close(Column::SealedNames);
+            }
+            "source" => self.push_source(value),
+            "time" => self.time(Column::Time, value.text().and_then(|text| unix_ns(text.as_str()))),
+            "trace" => self.push_trace(value),
+            _ => {}
+        }
+    }
+
+    fn push_source(&mut self, source: Item<'_, '_>) {
+        for (key, value) in source.members() {
+            match word(&key) {
+                "id" => self.text(Column::SourceId, value),
+                "kind" => self.text(Column::SourceKind, value),
+                "seq" => self.number(Column::SourceSeq, value.integer().filter(|seq| *seq >= 0)),
+                _ => {}
+            }
+        }
+    }
+
+    fn push_actor(&mut self, actor: Item<'_, '_>) {
+        for (key, value) in actor.members() {
+            match word(&key) {
+                "auth" => self.text(Column::ActorAuth, value),
+                "groups" => self.texts(Column::ActorGroups, value),
+                "id" => self.text(Column::ActorId, value),
+                "ip" => self.text(Column::ActorIp, value),
+                "name" => self.text(Column::ActorName, value),
+                "roles" => self.texts(Column::ActorRoles, value),
+                "session" => self.text(Column::ActorSession, value),
+                "type" => self.text(Column::ActorType, value),
+                "user_agent" => self.text(Column::ActorUserAgent, value),
+                _ => {}
+            }
+        }
+    }
+
+    fn push_resources(&mut self, resources: Item<'_, '_>) {
+        let (mut count, mut bytes) = (None, None);
+        for resource in resources.items() {
+            let (mut kind, mut id, mut name) = (None, None, None);
+            for (key, value) in resource.members() {
+                match word(&key) {
+                    "bytes" => add(&mut bytes, value),
+                    "count" => add(&mut count, value),
+                    "fields" => self.push_items(Column::ResourceFields, value),
+                    "id" => id = Some(value),
+                    "labels" => self.push_items(Column::ResourceLabels, value),
+                    "name" => name = Some(value),
+                    "type" => kind = Some(value),
+                    _ => {}
+                }
+            }
+            // One of each for each resource, so that they can be told together.
+            self.push_item(Column::ResourceTypes, kind);
+            self.push_item(Column::ResourceIds, id);
+            self.push_item(Column::ResourceNames, name);
+        }
+        for column in [Column::ResourceTypes, Column::ResourceIds, Column::ResourceNames] {
+            self.close(column);
+        }
+        self.close(Column::ResourceLabels);
+        self.close(Column::ResourceFields);
+        self.number(Column::ResourceCount, count);
+        self.number(Column::ResourceBytes, bytes);
+    }
+
+    fn push_outcome(&mut self, outcome: Item<'_, '_>) {
+        for (key, value) in outcome.members() {
+            match word(&key) {
+                "code" => self.text(Column::OutcomeCode, value),
+                "phase" => self.text(Column::OutcomePhase, value),
+                "policy" => self.text(Column::OutcomePolicy, value),
+                "reason" => self.text(Column::OutcomeReason, value),
+                "request" => self.text(Column::Request, value),
+                "result" => self.text(Column::OutcomeResult, value),
+                _ => {}
+            }
+        }
+    }
+
+    fn push_ai(&mut self, ai: Item<'_, '_>) {
+        for (key, value) in ai.members() {
+            match word(&key) {
+                "agent" => self.text(Column::AiAgent, value),
+                "conversation" => self.text(Column::AiConversation, value),
+                "finish_reasons" => self.texts(Column::AiFinishReasons, value),
+                "input_tokens" => self.number(Column::AiInputTokens, value.integer()),
+                "operation" => self.text(Column::AiOperation, value),
+                "output_tokens" => self.number(Column::AiOutputTokens, value.integer()),
+                "provider" => self.text(Column::AiProvider, value),
+                "request_model" => self.text(Column::AiRequestModel, value),
+                "response_model" => self.text(Column::AiResponseModel, value),
+                "tool_call_id" => self.text(Column::AiToolCallId, value),
+                "tool_name" => self.text(Column::AiToolName, value),
+                _ => {}
+            }
+        }
+    }
+
+    fn push_trace(&mut self, trace: Item<'_, '_>) {
+        for (key, value) in trace.members() {
+            match word(&key) {
+                "span_id" => self.text(Column::SpanId, value),
+                "trace_id" => self.text(Column::TraceId, value),
+                _ => {}
+            }
+        }
+    }
+
+    /// The JSON of the attributes as it stands in the entry, which is canonical.
+    fn push_attributes(&mut self, attributes: Item<'_, '_>, entry: &[u8]) {
+        if attributes.members().next().is_none() {
+            return;
+        }
+        let text = entry.get(attributes.at()..attributes.end()).and_then(|text| std::str::from_utf8(text).ok());
+        if let (Some(text), Values::Text(builder)) = (text, self.at(Column::Attributes)) {
+            builder.append_value(text);
+        }
+    }
+
+    /// The values of a column, ready for one in the row at hand.
+    fn at(&mut self, column: Column) -> &mut Values {
+        let lane = &mut self.lanes[column as usize];
+        lane.fill(self.rows);
+        &mut lane.values
+    }
+
+    fn text(&mut self, column: Column, value: Item<'_, '_>) {
+        let Some(text) = value.text() else { return };
+        if let Values::Text(builder) = self.at(column) {
+            builder.append_value(text.as_str());
+        }
+    }
+
+    /// A list of texts; what is no text is passed over, and an empty list is null.
+    fn texts(&mut self, column: Column, value: Item<'_, '_>) {
+        self.push_items(column, value);
+        self.close(column);
+    }
+
+    fn push_items(&mut self, column: Column, list: Item<'_, '_>) {
+        for item in list.items() {
+            if let (Some(text), Values::Texts(builder)) = (item.text(), self.at(column)) {
+                builder.values().append_value(text.as_str());
+            }
+        }
+    }
+
+    /// An item of a list, null when it is no text.
+    fn push_item(&mut self, column: Column, item: Option<Item<'_, '_>>) {
+        if let Values::Texts(builder) = self.at(column) {
+            let text = item.and_then(|item| item.text());
+            builder.values().append_option(text.as_ref().map(Text::as_str));
+        }
+    }
+
+    /// Ends the list of the row at hand, if it has one.
+    fn close(&mut self, column: Column) {
+        let lane = &mut self.lanes[column as usize];
+        if lane.filled == self.rows + 1
+            && let Values::Texts(builder) = &mut lane.values
+        {
+            builder.append(true);
         }
     }
 
     fn number(&mut self, column: Column, value: Option<i64>) {
-        if let Builder::Number(builder) = &mut self.builders[column as usize] {
-            builder.append_option(value);
+        let Some(value) = value else { return };
+        if let Values::Number(builder) = self.at(column) {
+            builder.append_value(value);
         }
     }
 
     fn time(&mut self, column: Column, value: Option<i64>) {
-        if let Builder::Time(builder) = &mut self.builders[column as usize] {
-            builder.append_option(value);
+        let Some(value) = value else { return };
+        if let Values::Time(builder) = self.at(column) {
+            builder.append_value(value);
         }
     }
 
     /// The rows so far, copied; the builder keeps them.
-    pub(crate) fn copy(&self) -> Result<RecordBatch, ArrowError> {
-        let arrays = self.builders.iter().map(|builder| match builder {
-            Builder::Text(builder) => Arc::new(builder.finish_cloned()) as ArrayRef,
-            Builder::Texts(builder) => Arc::new(builder.finish_cloned()),
-            Builder::Number(builder) => Arc::new(builder.finish_cloned()),
-            Builder::Time(builder) => Arc::new(builder.finish_cloned()),
-        });
-        RecordBatch::try_new(schema(), arrays.collect())
+    pub(crate) fn copy(&mut self) -> Result<RecordBatch, ArrowError> {
+        let rows = self.rows;
+        self.batch(|lane| lane.copy(rows))
     }
 
     /// The rows so far; the builder is empty afterwards.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        let arrays = self.builders.iter_mut().map(|builder| {
-            let mut array = match builder {
-                Builder::Text(builder) => ArrayBuilder::finish(builder),
-                Builder::Texts(builder) => ArrayBuilder::finish(builder),
-                Builder::Number(builder) => ArrayBuilder::finish(builder),
-                Builder::Time(builder) => ArrayBuilder::finish(builder),
-            };
-            // Builders grow by doubling; what they did not use is given back, or the tail would take twice its size.
-            if let Some(array) = Arc::get_mut(&mut array) {
-                array.shrink_to_fit();
-            }
-            array
-        });
-        let batch = RecordBatch::try_new(schema(), arrays.collect());
+        let rows = self.rows;
+        let batch = self.batch(|lane| lane.finish(rows));
         (self.rows, self.bytes) = (0, 0);
         batch
     }
-}
 
-/// The sum of what the resources say; `None` when none of them says anything.
-fn sum(resources: &[ResourceView<'_>], of: impl Fn(&ResourceView<'_>) -> Option<i64>) -> Option<i64> {
-    resources.iter().filter_map(of).reduce(i64::saturating_add)
-}
-
-/// Writes members as JSON, in the order they stand (canonical in a stored entry).
-fn write_members(text: &mut String, members: &[(Cow<'_, str>, Value<'_>)]) {
-    text.push('{');
-    for (place, (key, value)) in members.iter().enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        write_text(text, key);
-        text.push(':');
-        write_value(text, value);
-    }
-    text.push('}');
-}
-
-fn write_value(text: &mut String, value: &Value<'_>) {
-    match value {
-        Value::Null => text.push_str("null"),
-        Value::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
-        Value::Integer(value) => text.push_str(&value.to_string()),
-        Value::Text(value) => write_text(text, value),
-        Value::List(items) => {
-            text.push('[');
-            for (place, item) in items.iter().enumerate() {
-                if place > 0 {
-                    text.push(',');
-                }
-                write_value(text, item);
-            }
-            text.push(']');
-        }
-        Value::Object(members) => write_members(text, members),
+    fn batch(&mut self, make: impl Fn(&mut Lane) -> ArrayRef) -> Result<RecordBatch, ArrowError> {
+        let schema = schema();
+        let arrays = self.lanes.iter_mut().zip(schema.fields()).map(|(lane, field)| {
+            if lane.is_untouched() { new_null_array(field.data_type(), self.rows) } else { make(lane) }
+        });
+        RecordBatch::try_new(schema.clone(), arrays.collect())
     }
 }
 
-/// A JSON string, escaped as RFC 8785 asks.
-fn write_text(text: &mut String, value: &str) {
-    text.push('"');
-    if value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        text.push_str(value);
-    } else {
-        for c in value.chars() {
-            match c {
-                '"' => text.push_str("\\\""),
-                '\\' => text.push_str("\\\\"),
-                '\u{8}' => text.push_str("\\b"),
-                '\t' => text.push_str("\\t"),
-                '\n' => text.push_str("\\n"),
-                '\u{c}' => text.push_str("\\f"),
-                '\r' => text.push_str("\\r"),
-                c if c < ' ' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-                c => text.push(c),
-            }
-        }
+/// The characters of a key.
+fn word<'t>(key: &'t Item<'_, '_>) -> &'t str {
+    match key.text() {
+        Some(Text::Given(text) | Text::Unescaped(text)) => text,
+        None => "",
     }
-    text.push('"');
+}
+
+/// The value of one member of an object.
+fn member<'a, 't>(object: Item<'a, 't>, name: &str) -> Option<Item<'a, 't>> {
+    object.members().find(|(key, _)| word(key) == name).map(|(_, value)| value)
+}
+
+fn add(sum: &mut Option<i64>, value: Item<'_, '_>) {
+    if let Some(more) = value.integer() {
+        *sum = Some(sum.unwrap_or_default().saturating_add(more));
+    }
+}
+
+/// The instant of an event's time; its zone was checked when it was recorded.
+fn unix_ns(time: &str) -> Option<i64> {
+    EventTime::parse(time.split('[').next()?).ok().map(|time| time.unix_ns)
+}
+
+/// When an entry says it was recorded.
+pub(crate) fn recorded(root: Item<'_, '_>) -> Option<i64> {
+    RecordedTime::parse(member(root, "recorded")?.text()?.as_str()).map(|time| time.0)
 }

@@ -173,8 +173,12 @@ impl Cursor {
         };
         let (numbers, []) = numbers.as_chunks::<8>() else { return Err(wrong("it is cut short")) };
         let [last, size, of] = numbers else { return Err(wrong("it is cut short")) };
-        let cursor =
-            Self { order, last: u64::from_be_bytes(*last), size: u64::from_be_bytes(*size), key: u64::from_be_bytes(*of) };
+        let cursor = Self {
+            order,
+            last: u64::from_be_bytes(*last),
+            size: u64::from_be_bytes(*size),
+            key: u64::from_be_bytes(*of),
+        };
         if cursor.key != key {
             return Err(wrong("the query or its times have changed"));
         }
@@ -187,5 +191,8 @@ impl Cursor {
 
 /// Tells queries apart (FNV-1a, 64 bits): not a secret, only a guard against mistakes.
 fn key_of(query: &Query) -> u64 {
-    query.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    query
+        .to_string()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -68,7 +68,14 @@ pub(crate) fn mix(n: u64) -> u64 {
 
 pub(crate) fn id(n: u64) -> String {
     let (a, b) = (mix(n), mix(n ^ 0xffff_0000));
-    format!("{:08x}-{:04x}-7{:03x}-8{:03x}-{:012x}", n >> 16, n & 0xffff, a & 0xfff, (a >> 12) & 0xfff, b & 0xffff_ffff_ffff)
+    format!(
+        "{:08x}-{:04x}-7{:03x}-8{:03x}-{:012x}",
+        n >> 16,
+        n & 0xffff,
+        a & 0xfff,
+        (a >> 12) & 0xfff,
+        b & 0xffff_ffff_ffff
+    )
 }
 
 /// A whole event: most fields, some missing now and then.
@@ -78,12 +85,17 @@ pub(crate) fn sample(n: u64, recorded: i64) -> String {
     let text = |ns: i64| String::from_utf8(RecordedTime(ns).write().to_vec()).unwrap();
     let action = pick(&["read", "infer", "write", "delete"], 0);
     let kind = pick(&["human", "service", "agent"], 4);
-    let result = if r % 17 == 0 { "denied" } else { "allowed" };
+    let result = if r.is_multiple_of(17) { "denied" } else { "allowed" };
     let model = pick(&["gpt-6-mini", "claude-5", "llama-5-70b"], 8);
     let table = pick(&["customers", "orders", "Größen", "patients"], 12);
     let source = pick(&["gateway-1", "gateway-2", "batch"], 16);
     let ai = if action == "infer" {
-        format!(r#""ai":{{"conversation":"conv-{}","input_tokens":{},"output_tokens":{},"provider":"acme","request_model":"{model}"}},"#, n / 7, r % 5000, r % 700)
+        format!(
+            r#""ai":{{"conversation":"conv-{}","input_tokens":{},"output_tokens":{},"provider":"acme","request_model":"{model}"}},"#,
+            n / 7,
+            r % 5000,
+            r % 700
+        )
     } else {
         String::new()
     };
@@ -92,7 +104,11 @@ pub(crate) fn sample(n: u64, recorded: i64) -> String {
         1 => format!(r#""attributes":{{"cost \"x\"":{},"region":"eu-{}","retry":true}},"#, r % 100, r % 3),
         _ => format!(r#""attributes":{{"region":"us-{}","tags":["a","b{}"]}},"#, r % 3, r % 4),
     };
-    let behalf = if kind == "agent" { format!(r#""on_behalf_of":[{{"id":"user-{}","type":"human"}}],"#, r % 50) } else { String::new() };
+    let behalf = if kind == "agent" {
+        format!(r#""on_behalf_of":[{{"id":"user-{}","type":"human"}}],"#, r % 50)
+    } else {
+        String::new()
+    };
     let labels = if table == "patients" { r#""labels":["phi","pii"],"# } else { "" };
     let reason = if result == "denied" { r#","reason":"No Grant for ÄRZTE""# } else { "" };
     format!(

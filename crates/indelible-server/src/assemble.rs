@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::app::{App, Environment};
 use crate::config::{Config, LogConfig};
 use crate::logs::{LogHandle, LogSet, Published};
-use crate::trail::reserve::Reserve;
+use crate::trail::reserve::{RESERVE_BYTES, Reserve};
 
 /// The server could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,7 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
     }
     let logs = LogSet::new(opened.iter().map(|(log, _)| Arc::clone(log)).collect()).ok_or(AssembleError::NoLog)?;
     let environment = Environment { clock: Arc::new(SystemClock), randomness };
-    let reserve = match Reserve::open(&root.join("trail.reserve")) {
+    let reserve = match Reserve::open(&root.join("trail.reserve"), RESERVE_BYTES) {
         Ok(reserve) => Some(Arc::new(reserve)),
         Err(error) => {
             tracing::error!(%error, "without its reserve the trail, and with it every read, stops while the disk is full");

@@ -148,7 +148,8 @@ impl Committer {
             waiting = later;
             self.commit_group(group, &mut answers);
         }
-        let unanswered = || Err(RecordError::Stopped { log: self.log.clone(), reason: "no answer was made".to_owned() });
+        let unanswered =
+            || Err(RecordError::Stopped { log: self.log.clone(), reason: "no answer was made".to_owned() });
         answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
     }
 
@@ -228,7 +229,8 @@ impl Committer {
         known.sort_unstable();
         let mut rest = &known[..];
         while let Some((first, _)) = rest.first() {
-            let near = |pair: &[(u64, usize)]| pair[1].0 - pair[0].0 <= COMPARE_GAP && pair[1].0 - first < COMPARE_ENTRIES;
+            let near =
+                |pair: &[(u64, usize)]| pair[1].0 - pair[0].0 <= COMPARE_GAP && pair[1].0 - first < COMPARE_ENTRIES;
             let together = 1 + rest.windows(2).take_while(|pair| near(pair)).count();
             let (now, later) = rest.split_at(together);
             let count = now.last().map_or(1, |(last, _)| last - first + 1);
@@ -308,7 +310,8 @@ impl Committer {
             indexes.push(EntryIndex(index));
         }
         let all_new = planned.places.iter().all(|place| *place == Place::New);
-        let first_index = if leaves.is_empty() { indexes.first().map_or(first_new, |index| index.0) } else { first_new };
+        let first_index =
+            if leaves.is_empty() { indexes.first().map_or(first_new, |index| index.0) } else { first_new };
         Committed {
             first_index,
             count: leaves.len() as u64,

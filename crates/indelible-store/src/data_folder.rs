@@ -36,12 +36,7 @@ impl DataFolder {
             other => other?,
         }
         let failed = |source| DiskError { call: "lock", path: root.to_owned(), source };
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(root.join("lock"))
-            .map_err(failed)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::Locked { path: root.to_owned() }),
@@ -55,4 +50,3 @@ impl DataFolder {
         &self.root
     }
 }
-

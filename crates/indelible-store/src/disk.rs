@@ -42,6 +42,7 @@ impl DiskError {
 }
 
 /// A preallocated file that one writer fills and many readers read.
+#[allow(clippy::len_without_is_empty, reason = "asking the disk can fail, and nobody asks for emptiness alone")]
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Writes all of `bytes` at `offset`. After an error any prefix, or any whole sectors, may have been written.
     ///

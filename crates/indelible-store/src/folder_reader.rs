@@ -34,7 +34,8 @@ impl FolderReader {
         let unusable = |what: &str, error: &dyn std::fmt::Display| {
             LogError::Key(format!("{what} in {} cannot be used: {error}", folder.display()))
         };
-        let vkey = VerifierKey::parse(String::from_utf8_lossy(&vkey).trim_end()).map_err(|error| unusable("log.vkey", &error))?;
+        let vkey = VerifierKey::parse(String::from_utf8_lossy(&vkey).trim_end())
+            .map_err(|error| unusable("log.vkey", &error))?;
         let note = disk.read(&folder.join(CHECKPOINT_PATH))?;
         let opened = Checkpoint::open(&note, &vkey).map_err(|error| unusable("the checkpoint", &error))?;
         let note = String::from_utf8(note).map_err(|error| unusable("the checkpoint", &error))?;
@@ -54,4 +55,3 @@ impl EntryReader for FolderReader {
         self.bundles.read(first, max_entries, max_bytes)
     }
 }
-

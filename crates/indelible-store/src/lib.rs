@@ -31,5 +31,5 @@ mod system;
 pub use data_folder::DataFolder;
 pub use folder_reader::FolderReader;
 pub use handle::{Log, LogState};
-pub use open::{LogSettings, OpenError, Opened, OpenedParts, open_parts};
+pub use open::{LogSettings, OpenError, Opened, OpenedParts, QueueSettings, open_parts};
 pub use system::{SystemClock, SystemRandomness};

@@ -39,6 +39,23 @@ pub struct LogSettings {
     pub journal: JournalSettings,
     /// How many ids are remembered.
     pub ids: IdSettings,
+    /// What may wait for the committing thread.
+    pub queue: QueueSettings,
+}
+
+/// What may wait for a log's committing thread: bounds memory whatever clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Bytes of events, framing included, that may wait. A larger batch waits alone.
+    pub bytes: usize,
+    /// How long a request waits for room in the queue before it is told to come back.
+    pub wait: Duration,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { bytes: 48 * 1024 * 1024, wait: Duration::from_secs(5) }
+    }
 }
 
 impl LogSettings {
@@ -51,6 +68,7 @@ impl LogSettings {
             checkpoint_interval: Duration::from_millis(500),
             journal: JournalSettings::default(),
             ids: IdSettings::default(),
+            queue: QueueSettings::default(),
         }
     }
 }
@@ -153,6 +171,16 @@ impl Places {
             log: root.join("logs").join(name.as_str()),
         }
     }
+
+    /// Makes the folders, and what a process that died may have left in the first of them, durable: a start goes by what it
+    /// finds there.
+    fn make_folders(&self, disk: &dyn Disk) -> Result<(), DiskError> {
+        let keys = self.key.parent().unwrap_or(&self.root);
+        for folder in [keys, &self.log, &self.ids] {
+            make_folder(disk, &self.root, folder)?;
+        }
+        disk.sync_dir(keys)
+    }
 }
 
 /// The parts of an opened log, before threads run them.
@@ -209,9 +237,9 @@ pub fn open_parts(
     let in_log = |source| OpenError::Log { log: log.clone(), source };
     let in_journal = |source| OpenError::Journal { log: log.clone(), source };
     let in_ids = |source| OpenError::Ids { log: log.clone(), source };
+    places.make_folders(disk.as_ref())?;
     let (key, created) = open_key(disk.as_ref(), &places, settings, randomness)?;
     let key = Arc::new(key);
-    make_folder(disk.as_ref(), &places.root, &places.ids)?;
 
     let storage = FolderStorage::open(Arc::clone(disk), places.log.clone()).map_err(|error| in_log(error.into()))?;
     let storage: Arc<dyn LogStorage> = Arc::new(storage);
@@ -222,9 +250,8 @@ pub fn open_parts(
     let id_runs = IdRuns::open(Arc::clone(disk), places.ids.clone(), settings.ids).map_err(in_ids)?;
     let needed_from = loaded.size();
     let keep_from = needed_from.min(id_runs.end().unwrap_or(0));
-    let (journal, cut) =
-        Journal::open(Arc::clone(disk), places.journal.clone(), settings.journal, needed_from, keep_from)
-            .map_err(in_journal)?;
+    let (journal, cut) = Journal::open(Arc::clone(disk), places.journal, settings.journal, needed_from, keep_from)
+        .map_err(in_journal)?;
     let known = [("a checkpoint was signed", Some(needed_from)), ("ids were kept", id_runs.end())];
     for (what, end) in known {
         if end.is_some_and(|end| journal.next_index() < end) {
@@ -299,10 +326,6 @@ fn create_key(
     let in_log = |source| OpenError::Log { log: log.clone(), source };
     let mut seed = [0u8; 32];
     randomness.fill(&mut seed).map_err(|_| OpenError::NoRandomness { log: log.clone() })?;
-    let keys = places.key.parent().unwrap_or(&places.root);
-    for folder in [keys, &places.log, &places.ids] {
-        make_folder(disk, &places.root, folder)?;
-    }
     let key = LogKey::from_seed(&settings.origin, &seed).map_err(in_log)?;
     write_vkey(disk, &places.log.join("log.vkey"), key.verifier()).map_err(in_log)?;
     let empty = Checkpoint { origin: settings.origin.clone(), size: TreeSize(0), root: EMPTY_ROOT };

@@ -4,13 +4,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_tlog::bundle;
-use indelible_tlog::hash::leaf_hash;
+use indelible_tlog::hash::{Hash, leaf_hash};
 use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId};
 use indelible_tlog::tree::TreeSize;
 
 use crate::journal::{JournalError, JournalReader};
 use crate::log::{SignedCheckpoint, TileReader};
 use crate::storage::LogStorage;
+
+/// How often a read begins again because the log grew under it.
+const READ_TRIES: u32 = 4;
 
 /// The published checkpoint as every reader sees it.
 pub type Published = Arc<RwLock<Option<SignedCheckpoint>>>;
@@ -34,40 +37,32 @@ impl BundleReader {
     }
 }
 
-impl EntryReader for BundleReader {
-    fn size(&self) -> u64 {
-        self.published_size()
-    }
-
-    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
-        let size = self.published_size();
-        if first.0 > size {
-            return Err(ReadError::Beyond { index: first, size });
-        }
+impl BundleReader {
+    fn read_at(
+        &self,
+        size: u64,
+        first: EntryIndex,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> Result<Entries, ReadError> {
         let tiles = TileReader::new(Arc::clone(&self.storage), TreeSize(size));
         let mut found = Entries::starting_at(first);
         while found.next_index().0 < size && found.len() < max_entries {
             let at = found.next_index();
-            let damaged = |reason: String| ReadError::Damaged { index: at, reason };
             let Some(id) = BundleId::at(at.0 / u64::from(TILE_WIDTH), TreeSize(size)) else { break };
-            let bytes = tiles.bundle(id).map_err(|error| damaged(error.to_string()))?;
-            let bytes = bytes.ok_or_else(|| damaged(format!("{} is missing or cut short", id.path())))?;
-            let tile = TileId { level: 0, index: id.index, width: id.width };
-            let hashes = tiles.hashes(tile).map_err(|error| damaged(error.to_string()))?;
-            if hashes.len() != usize::from(id.width) {
-                return Err(damaged(format!("{} is missing or cut short", tile.path())));
-            }
+            let (bytes, hashes) =
+                checked_bundle(&tiles, id).map_err(|reason| ReadError::Damaged { index: at, reason })?;
             for ((entry, hash), index) in bundle::entries(&bytes).zip(&hashes).zip(id.first_entry()..) {
+                let damaged = |reason| ReadError::Damaged { index: EntryIndex(index), reason };
                 let entry = entry.map_err(|error| damaged(format!("{}: {error}", id.path())))?;
                 if index < at.0 {
                     continue;
                 }
                 if leaf_hash(entry) != *hash {
-                    let (bundle, tile) = (id.path(), tile.path());
-                    return Err(ReadError::Damaged {
-                        index: EntryIndex(index),
-                        reason: format!("its leaf hash in {bundle} differs from {tile} (file damaged or altered)"),
-                    });
+                    let path = id.path();
+                    return Err(damaged(format!(
+                        "its leaf hash in {path} differs from its tile's (file damaged or altered)"
+                    )));
                 }
                 if found.len() >= max_entries || (!found.is_empty() && found.byte_len() + entry.len() > max_bytes) {
                     return Ok(found);
@@ -76,6 +71,38 @@ impl EntryReader for BundleReader {
             }
         }
         Ok(found)
+    }
+}
+
+/// A bundle with the leaf hashes that its entries must have.
+fn checked_bundle(tiles: &TileReader, id: BundleId) -> Result<(Vec<u8>, Vec<Hash>), String> {
+    let missing = |path: String| format!("{path} is missing or cut short");
+    let bytes = tiles.bundle(id).map_err(|error| error.to_string())?.ok_or_else(|| missing(id.path()))?;
+    let tile = TileId { level: 0, index: id.index, width: id.width };
+    let hashes = tiles.hashes(tile).map_err(|error| error.to_string())?;
+    if hashes.len() == usize::from(id.width) { Ok((bytes, hashes)) } else { Err(missing(tile.path())) }
+}
+
+impl EntryReader for BundleReader {
+    fn size(&self) -> u64 {
+        self.published_size()
+    }
+
+    fn read(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, ReadError> {
+        let mut tries = 0;
+        loop {
+            let size = self.published_size();
+            if first.0 > size {
+                return Err(ReadError::Beyond { index: first, size });
+            }
+            let read = self.read_at(size, first, max_entries, max_bytes);
+            tries += 1;
+            // a partial bundle may have been tidied away while we looked for it: then there is a newer one
+            let again = read.is_err() && tries < READ_TRIES && self.published_size() != size;
+            if !again {
+                return read;
+            }
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Receipt(ReceiptCommand),
     /// Print the newest checkpoint: keep it somewhere else, and verify against it later.
     Checkpoint(CheckpointArguments),
-    /// Print the proof of one entry (C2SP tlog-proof).
+    /// Print the proof of one entry (C2SP tlog-proof), or check one.
     Proof(ProofArguments),
     /// Attack a copy of a log and show what catches each attack.
     Drill(DrillArguments),
@@ -81,8 +81,10 @@ pub(crate) enum Command {
 
 /// `serve`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible serve\n  indelible serve --demo\n  indelible serve --data /var/lib/indelible \
---listen 0.0.0.0:7411 --config /etc/indelible.toml")]
+#[command(
+    after_help = "Examples:\n  indelible serve\n  indelible serve --demo\n  indelible serve --data /var/lib/indelible \
+--listen 0.0.0.0:7411 --config /etc/indelible.toml"
+)]
 pub(crate) struct ServeArguments {
     /// Where everything is kept; made if it is not there.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -108,8 +110,10 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Say whether the configuration can be used, and what is wrong with it.
+    #[command(after_help = "Example:\n  indelible config check --config /etc/indelible.toml")]
     Check(ConfigArguments),
     /// Print every value in force and where it came from.
+    #[command(after_help = "Example:\n  INDELIBLE_SERVER_LISTEN=0.0.0.0:7411 indelible config show")]
     Show(ConfigArguments),
 }
 
@@ -126,9 +130,12 @@ pub(crate) struct ConfigArguments {
 
 /// `record`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible record events.ndjson\n  cat events.ndjson | indelible record -\n  indelible \
+#[command(
+    after_help = "Examples:\n  indelible record events.ndjson\n  cat events.ndjson | indelible record -\n  indelible \
 record events.ndjson --receipts receipts/\n\nAn interrupted run of a file goes on where it stopped: the place is kept in \
-FILE.indelible-state. Events without an id get one from their place and content, so that sending them again changes nothing.")]
+FILE.indelible-state. Events without an id get one from the file's path, their place in it and their content, so that sending them again changes \
+nothing. Standard input goes on in the same way if --state names a file; without one its events get new ids each time."
+)]
 pub(crate) struct RecordArguments {
     /// The file; `-` is standard input.
     #[arg(default_value = "-", value_hint = ValueHint::FilePath)]
@@ -184,9 +191,11 @@ pub(crate) struct QueryArguments {
 
 /// `search`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible search 'actor:ana@example.com action:read,infer outcome:denied'\n  indelible \
+#[command(
+    after_help = "Examples:\n  indelible search 'actor:ana@example.com action:read,infer outcome:denied'\n  indelible \
 search 'resource:customers* time:>2026-11-01 -source:batch \"free text\"'\n  indelible search 'model:gpt-5 (outcome:denied or \
-outcome:failed)' --format ndjson --limit 5000")]
+outcome:failed)' --format ndjson --limit 5000"
+)]
 pub(crate) struct SearchArguments {
     #[command(flatten)]
     pub(crate) query: QueryArguments,
@@ -220,8 +229,10 @@ pub(crate) struct TailArguments {
 
 /// `stats`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible stats --by model\n  indelible stats 'outcome:denied' --by actor,action \
---interval 1h")]
+#[command(
+    after_help = "Examples:\n  indelible stats --by model\n  indelible stats 'outcome:denied' --by actor,action \
+--interval 1h"
+)]
 pub(crate) struct StatsArguments {
     #[command(flatten)]
     pub(crate) query: QueryArguments,
@@ -238,8 +249,10 @@ pub(crate) struct StatsArguments {
 
 /// `sql`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible sql 'select actor_id, count(*) from events group by 1 order by 2 desc limit \
-10'\n  indelible sql 'select * from events limit 3' --format json")]
+#[command(
+    after_help = "Examples:\n  indelible sql 'select actor_id, count(*) from events group by 1 order by 2 desc limit \
+10'\n  indelible sql 'select * from events limit 3' --format json"
+)]
 pub(crate) struct SqlArguments {
     /// One SELECT; the table is `events`.
     pub(crate) query: String,
@@ -269,8 +282,10 @@ pub(crate) enum ExportFormat {
 
 /// `export`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible export 'resource:customers' --format csv -o customers.csv\n  indelible export '' \
---from 2026-11-01 --to 2026-11-30 --format parquet -o november.parquet")]
+#[command(
+    after_help = "Examples:\n  indelible export 'resource:customers' --format csv -o customers.csv\n  indelible export '' \
+--from 2026-11-01 --to 2026-11-30 --format parquet -o november.parquet"
+)]
 pub(crate) struct ExportArguments {
     #[command(flatten)]
     pub(crate) query: QueryArguments,
@@ -284,9 +299,11 @@ pub(crate) struct ExportArguments {
 
 /// `verify`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible verify indelible-data/logs/main\n  indelible verify indelible-data/logs/main \
+#[command(
+    after_help = "Examples:\n  indelible verify indelible-data/logs/main\n  indelible verify indelible-data/logs/main \
 --from kept-checkpoint --key pinned.vkey\n  indelible verify https://logs.example.com/log/main --format json\n\nA key found \
-beside the log proves less than one you keep elsewhere; a checkpoint you keep elsewhere is what shows a rewritten history.")]
+beside the log proves less than one you keep elsewhere; a checkpoint you keep elsewhere is what shows a rewritten history."
+)]
 pub(crate) struct VerifyArguments {
     /// The log's folder (`DATA/logs/NAME`) or URL (`…/log/NAME`).
     #[arg(value_name = "PATH|URL", value_hint = ValueHint::AnyPath)]
@@ -329,6 +346,9 @@ pub(crate) struct ReceiptArguments {
 
 /// `checkpoint`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  indelible checkpoint > kept-checkpoint\n  indelible verify indelible-data/logs/main --from kept-checkpoint"
+)]
 pub(crate) struct CheckpointArguments {
     /// Which log.
     #[arg(long, default_value = "main")]
@@ -337,19 +357,50 @@ pub(crate) struct CheckpointArguments {
 
 /// `proof`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    after_help = "Examples:\n  indelible proof 17 > 17.tlog-proof\n  indelible search 'id:018f…' --format ndjson > entry.json\n  \
+indelible proof verify 17.tlog-proof entry.json --key pinned.vkey"
+)]
 pub(crate) struct ProofArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<ProofCommand>,
     /// The entry's index.
-    pub(crate) index: u64,
+    #[arg(required = true)]
+    pub(crate) index: Option<u64>,
     /// Which log.
     #[arg(long, default_value = "main")]
     pub(crate) log: String,
 }
 
+/// `proof verify`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProofCommand {
+    /// Check that a proof holds for an entry. Needs no server and no log: only the key.
+    #[command(after_help = "Example:\n  indelible proof verify 17.tlog-proof entry.json --key pinned.vkey")]
+    Verify {
+        /// The proof.
+        #[arg(value_hint = ValueHint::FilePath)]
+        proof: PathBuf,
+        /// The entry, byte for byte as stored; one line end after it is left out.
+        #[arg(value_hint = ValueHint::FilePath)]
+        entry: PathBuf,
+        /// The log's verifier key, or a file that holds it.
+        #[arg(long, value_name = "VKEY")]
+        key: String,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+}
+
 /// `drill`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  indelible drill\n  indelible drill --data /var/lib/indelible --log main --entries \
-20000\n\nThe log itself is only read. The result is recorded in the log: through the server if INDELIBLE_TOKEN is set, \
-otherwise directly when no server runs on the data folder.")]
+#[command(
+    after_help = "Examples:\n  indelible drill\n  indelible drill --data /var/lib/indelible --log main --entries \
+20000\n\nThe log itself is only read. The result is recorded in the log: through the server if INDELIBLE_TOKEN is set \
+and it answers, otherwise directly when no server runs on the data folder."
+)]
 pub(crate) struct DrillArguments {
     /// The data folder.
     #[arg(long, value_name = "DIR", default_value = "indelible-data", value_hint = ValueHint::DirPath)]
@@ -375,6 +426,7 @@ pub(crate) struct DrillArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
     /// List the logs with their origins, sizes and keys.
+    #[command(after_help = "Example:\n  indelible log list --format json")]
     List {
         /// How to print.
         #[arg(long, value_enum, default_value = "text")]
@@ -397,6 +449,9 @@ pub(crate) enum RoleArgument {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Make a token; it is shown once.
+    #[command(
+        after_help = "Examples:\n  indelible token create checkout-service --role ingest\n  indelible token create auditor --role read --logs main --expires 2027-01-01T00:00:00Z"
+    )]
     Create {
         /// A name, which will stand in the log as the actor.
         name: String,
@@ -414,12 +469,14 @@ pub(crate) enum TokenCommand {
         format: Format,
     },
     /// List tokens; never the tokens themselves.
+    #[command(after_help = "Example:\n  indelible token list --format json")]
     List {
         /// How to print.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
     /// Revoke a token by its id.
+    #[command(after_help = "Example:\n  indelible token revoke tok_23ed13c2b9256742")]
     Revoke {
         /// The token's id.
         id: String,
@@ -430,8 +487,10 @@ pub(crate) enum TokenCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum IndexCommand {
     /// Delete the index and write it anew from the log. Stop the server first.
+    #[command(after_help = "Example:\n  indelible index rebuild --data /var/lib/indelible --log main")]
     Rebuild(IndexArguments),
     /// Rebuild the index beside the old one and compare: rows that differ or are missing.
+    #[command(after_help = "Example:\n  indelible index check --data /var/lib/indelible --log main")]
     Check(IndexArguments),
 }
 

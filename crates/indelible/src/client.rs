@@ -1,23 +1,29 @@
 //! The HTTP client of every command: one server, one token, clear errors, patient retries. Never: shows the token.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::http::Response;
+use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use crate::cli::ServerArguments;
-use crate::exit::{CliError, chain};
+use crate::exit::{CliError, Detail, Exit, chain};
 
-/// Tries of one request before giving up: with doubling waits about a minute.
-const TRIES: u32 = 8;
+/// Tries of one request while a person waits for the answer: under a second.
+const TRIES: u32 = 3;
+/// Tries of one request by a command that is in no hurry: with doubling waits more than half a minute.
+const TRIES_PATIENT: u32 = 8;
 /// The first wait.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// How long a server may think about an answer before the request has failed.
+const LONGEST_ANSWER: Duration = Duration::from_secs(300);
+/// Redirects followed by requests without a token; with one, none.
+const REDIRECTS_MAX: u32 = 3;
 /// Largest answer that is read into memory.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Where certificate authorities are on the systems we know.
@@ -30,6 +36,7 @@ pub(crate) struct Client {
     agent: Agent,
     url: String,
     token: Option<String>,
+    tries: u32,
 }
 
 impl Client {
@@ -43,25 +50,48 @@ impl Client {
             }
             None => std::env::var("INDELIBLE_TOKEN").ok().filter(|token| !token.is_empty()),
         };
-        Self::build(arguments, token)
+        Self::build(arguments, &arguments.url, token)
     }
 
     /// A client with a token of its own.
     pub(crate) fn with_token(arguments: &ServerArguments, token: &str) -> Result<Self, CliError> {
-        Self::build(arguments, Some(token.to_owned()))
+        Self::build(arguments, &arguments.url, Some(token.to_owned()))
     }
 
-    fn build(arguments: &ServerArguments, token: Option<String>) -> Result<Self, CliError> {
-        let url = arguments.url.trim_end_matches('/').to_owned();
+    /// A client for any address. The token goes along only if that is on the server which the arguments or the environment
+    /// name: whoever asks for another's log shall not be told our secret.
+    pub(crate) fn at(arguments: &ServerArguments, url: &str) -> Result<Self, CliError> {
+        let own = origin(url).is_some_and(|address| Some(address) == origin(&arguments.url));
+        let token = if own { Self::new(arguments)?.token } else { None };
+        Self::build(arguments, url, token)
+    }
+
+    fn build(arguments: &ServerArguments, url: &str, token: Option<String>) -> Result<Self, CliError> {
+        let url = url.trim_end_matches('/').to_owned();
+        if origin(&url).is_none() {
+            let words = format!("`{url}` is no address of a server: it must begin with https:// or http://");
+            return Err(CliError::new(words).exit(Exit::Usage));
+        }
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
-            .max_redirects(0)
+            .max_redirects(if token.is_some() { 0 } else { REDIRECTS_MAX })
             .timeout_connect(Some(Duration::from_secs(10)))
+            .timeout_recv_response(Some(LONGEST_ANSWER))
             .user_agent(concat!("indelible/", env!("CARGO_PKG_VERSION")));
         if url.starts_with("https:") {
             config = config.tls_config(tls(arguments)?);
         }
-        Ok(Self { agent: config.build().new_agent(), url, token })
+        Ok(Self { agent: config.build().new_agent(), url, token, tries: TRIES })
+    }
+
+    /// A client that waits longer for a server that is away, busy or full, and says so.
+    pub(crate) fn patient(self) -> Self {
+        Self { tries: TRIES_PATIENT, ..self }
+    }
+
+    /// A client that asks once.
+    pub(crate) fn impatient(self) -> Self {
+        Self { tries: 1, ..self }
     }
 
     /// The server's address.
@@ -137,48 +167,68 @@ impl Client {
     /// Sends until the server answers with something final.
     fn send(&self, call: impl Fn() -> Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, CliError> {
         let mut wait = FIRST_WAIT;
-        for attempt in 1..=TRIES {
-            let last = attempt == TRIES;
-            let pause = match call() {
+        for attempt in 1..=self.tries {
+            let last = attempt == self.tries;
+            let (reason, pause) = match call() {
                 Ok(response) if response.status().is_success() => return Ok(response),
-                Ok(response) if is_passing(response.status().as_u16()) && !last => retry_after(&response).unwrap_or(wait),
-                Ok(response) => return Err(self.refused(response)),
-                Err(error) if is_connection(&error) && !last => wait,
-                Err(error) => {
-                    return Err(CliError::new(format!("cannot reach {}: {}", self.url, chain(&error)))
-                        .hint("is the server running? start it with `indelible serve`, or name it with INDELIBLE_URL"));
+                Ok(response) if is_passing(response.status().as_u16()) && !last => {
+                    (response.status().to_string(), retry_after(&response).unwrap_or(wait))
                 }
+                Ok(response) => return Err(refused(response)),
+                Err(error) if is_connection(&error) && !last => (chain(&error), wait),
+                Err(error) => return Err(self.unreached(&error)),
             };
+            if self.tries == TRIES_PATIENT {
+                eprintln!("waiting for {}: {reason} (try {attempt} of {})", self.url, self.tries);
+            }
             std::thread::sleep(pause.min(LONGEST_WAIT) + jitter(wait));
             wait = (wait * 2).min(LONGEST_WAIT);
         }
         Err(CliError::new(format!("{} did not answer", self.url)))
     }
 
-    /// Makes the server's problem document (RFC 9457) an error for a person.
-    fn refused(&self, mut response: Response<Body>) -> CliError {
-        let status = response.status();
-        let text = response.body_mut().with_config().limit(1024 * 1024).read_to_string().unwrap_or_default();
-        let problem: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let detail = if text("detail").is_empty() { status.to_string() } else { text("detail") };
-        let faults = problem.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut error = CliError::new(detail).details(faults.iter().map(fault_line).collect());
-        if status.as_u16() == 401 {
-            error = error.hint("set INDELIBLE_TOKEN to a token of this server (`indelible token create`)");
-        } else if let Some(hint) = faults.iter().find_map(|fault| fault.get("hint")?.as_str()) {
-            error = error.hint(hint);
+    fn unreached(&self, error: &ureq::Error) -> CliError {
+        let unreached = CliError::new(format!("cannot reach {}: {}", self.url, chain(error)));
+        if is_connection(error) {
+            return unreached
+                .hint("is the server running? start it with `indelible serve`, or name it with INDELIBLE_URL");
         }
-        error
+        if self.url.starts_with("https:") {
+            return unreached.hint("if its certificate is from an authority of your own, name that with --ca");
+        }
+        unreached
+    }
+}
+
+/// Makes the server's problem document (RFC 9457) an error for a person.
+fn refused(mut response: Response<Body>) -> CliError {
+    let status = response.status();
+    let text = response.body_mut().with_config().limit(1024 * 1024).read_to_string().unwrap_or_default();
+    let problem: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let detail = if text("detail").is_empty() { status.to_string() } else { text("detail") };
+    let faults = problem.get("errors").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut details: Vec<Detail> = faults.iter().map(fault).collect();
+    let total = problem.get("errors_total").and_then(Value::as_u64).unwrap_or_default();
+    let more = total.saturating_sub(details.len() as u64);
+    if more > 0 {
+        details.push(Detail { line: None, text: format!("and {more} more") });
+    }
+    let error = CliError::new(detail).details(details).refused_with(status.as_u16());
+    if status.as_u16() == 401 {
+        return error.hint("set INDELIBLE_TOKEN to a token of this server (`indelible token create`)");
+    }
+    match faults.iter().find_map(|fault| fault.get("hint")?.as_str()) {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 
 /// One fault of a problem document: line, field, reason.
-pub(crate) fn fault_line(fault: &Value) -> String {
-    let line = fault.get("line").and_then(Value::as_u64).map(|line| format!("line {line}: ")).unwrap_or_default();
+pub(crate) fn fault(fault: &Value) -> Detail {
     let text = |key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let field = if text("field").is_empty() { String::new() } else { format!("{}: ", text("field")) };
-    format!("{line}{field}{}", text("reason"))
+    Detail { line: fault.get("line").and_then(Value::as_u64), text: format!("{field}{}", text("reason")) }
 }
 
 fn read_json(response: &mut Response<Body>) -> Result<Value, CliError> {
@@ -196,8 +246,25 @@ fn is_passing(status: u16) -> bool {
     matches!(status, 429 | 503 | 507)
 }
 
+/// Whether the connection is at fault, not what was said over it (a certificate that is not trusted stays so).
 fn is_connection(error: &ureq::Error) -> bool {
-    matches!(error, ureq::Error::Io(_) | ureq::Error::ConnectionFailed | ureq::Error::Timeout(_))
+    match error {
+        ureq::Error::Io(error) => !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput),
+        ureq::Error::ConnectionFailed | ureq::Error::Timeout(_) => true,
+        _ => false,
+    }
+}
+
+/// Scheme, host and port of an address; `None` when it is none of HTTP.
+fn origin(url: &str) -> Option<(String, String, u16)> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let usual = match scheme.as_str() {
+        "https" => 443,
+        "http" => 80,
+        _ => return None,
+    };
+    Some((scheme, uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(usual)))
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
@@ -216,7 +283,8 @@ fn tls(arguments: &ServerArguments) -> Result<TlsConfig, CliError> {
     let path = arguments.ca.clone().or(system).ok_or_else(|| {
         CliError::new("no certificate authorities were found on this system").hint("name a PEM file with --ca")
     })?;
-    let pem = std::fs::read(&path).map_err(|error| CliError::because(format!("cannot read {}", path.display()), &error))?;
+    let pem =
+        std::fs::read(&path).map_err(|error| CliError::because(format!("cannot read {}", path.display()), &error))?;
     let roots: Vec<Certificate<'static>> = parse_pem(&pem)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -226,4 +294,20 @@ fn tls(arguments: &ServerArguments) -> Result<TlsConfig, CliError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots));
     Ok(builder.unversioned_rustls_crypto_provider(provider).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_server_are_told_from_those_of_others() {
+        assert_eq!(origin("https://Logs.example.com/log/main"), origin("https://logs.example.com:443"));
+        for other in ["http://logs.example.com", "https://logs.example.com:8443", "https://logs.example.com.evil.org"] {
+            assert_ne!(origin(other), origin("https://logs.example.com"));
+        }
+        assert_ne!(origin("https://logs.example.com@evil.org/"), origin("https://logs.example.com"));
+        assert_eq!(origin("ftp://logs.example.com"), None);
+        assert_eq!(origin("logs.example.com"), None);
+    }
 }

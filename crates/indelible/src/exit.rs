@@ -37,15 +37,41 @@ impl From<Exit> for ExitCode {
 pub(crate) struct CliError {
     exit: Exit,
     message: String,
-    details: Vec<String>,
+    details: Vec<Detail>,
     hint: Option<String>,
+    status: Option<u16>,
     quiet: bool,
+}
+
+/// A single fault, and the line it stands in when there are lines.
+#[derive(Debug)]
+pub(crate) struct Detail {
+    /// The line, from 1.
+    pub(crate) line: Option<u64>,
+    /// What is wrong.
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
 }
 
 impl CliError {
     /// It could not be done.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::CouldNot, message: message.into(), details: Vec::new(), hint: None, quiet: false }
+        Self {
+            exit: Exit::CouldNot,
+            message: message.into(),
+            details: Vec::new(),
+            hint: None,
+            status: None,
+            quiet: false,
+        }
     }
 
     /// It could not be done, because of `error` and its causes.
@@ -66,9 +92,39 @@ impl CliError {
     }
 
     /// Single faults, one a line.
-    pub(crate) fn details(mut self, details: Vec<String>) -> Self {
+    pub(crate) fn details(mut self, details: Vec<Detail>) -> Self {
         self.details = details;
         self
+    }
+
+    /// The status with which the server refused.
+    pub(crate) fn refused_with(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The status with which the server refused; `None` when it did not answer, or when it was no server.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// Puts words before the message.
+    pub(crate) fn context(mut self, words: &str) -> Self {
+        self.message = format!("{words}: {}", self.message);
+        self
+    }
+
+    /// The single faults, with their lines as `line_of` has them.
+    pub(crate) fn map_lines(mut self, line_of: impl Fn(Option<u64>) -> Option<u64>) -> Self {
+        for detail in &mut self.details {
+            detail.line = line_of(detail.line);
+        }
+        self
+    }
+
+    /// The single faults.
+    pub(crate) fn into_faults(self) -> Vec<Detail> {
+        self.details
     }
 }
 

@@ -58,7 +58,10 @@ impl ChunkReader for IndexFile {
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         let end = start.checked_add(length as u64).filter(|end| *end <= self.bytes);
         if end.is_none() {
-            return Err(ParquetError::EOF(format!("{length} bytes from {start} lie beyond the {} of the file", self.bytes)));
+            return Err(ParquetError::EOF(format!(
+                "{length} bytes from {start} lie beyond the {} of the file",
+                self.bytes
+            )));
         }
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, start).map_err(|fault| ParquetError::External(Box::new(fault)))?;
@@ -80,7 +83,9 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), IndexError> {
 
 /// Makes names in `folder` durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), IndexError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(IndexError::file(folder, "making its names durable"))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(IndexError::file(folder, "making its names durable"))
 }
 
 /// Gives the written file at `from` its final name `to`, durably.

@@ -48,7 +48,7 @@ impl Index {
     }
 
     fn merge_run(&self, run: &[Arc<Segment>]) -> Result<FileName, IndexError> {
-        let sources = run.iter().map(|segment| Source::open(segment)).collect::<Result<Vec<_>, _>>()?;
+        let sources = run.iter().map(Source::open).collect::<Result<Vec<_>, _>>()?;
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             return Err(IndexError::Gap { log: self.log.clone(), from: 0, to: 0 });
         };
@@ -124,7 +124,11 @@ fn plan(snapshot: &Snapshot) -> Option<Vec<Arc<Segment>>> {
         let day = segments[start..].iter().take_while(|segment| segment.name.date == date).count();
         let day = &segments[start..start + day];
         start += day.len();
-        let run = if date == today { TIERS.iter().find_map(|tier| run(day, *tier, MERGE_AT)) } else { run(day, FILE_ROWS, 2) };
+        let run = if date == today {
+            TIERS.iter().find_map(|tier| run(day, *tier, MERGE_AT))
+        } else {
+            run(day, FILE_ROWS, 2)
+        };
         if run.is_some() {
             return run;
         }

@@ -38,9 +38,9 @@ const READ_ENTRIES: usize = tail::CHUNK_ROWS;
 /// Bytes asked of the log at once.
 const READ_BYTES: usize = 4 << 20;
 /// Memory of tail rows that are due to be written to a file, however few they are.
-const FLUSH_BYTES: usize = 48 << 20;
+const FLUSH_BYTES: usize = 64 << 20;
 /// Memory the tail never passes: at this size whoever fills it writes a file first.
-const TAIL_BYTES_MAX: usize = 88 << 20;
+const TAIL_BYTES_MAX: usize = 96 << 20;
 
 /// Whether the index may be changed on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -133,7 +133,8 @@ fn in_force(
         if file.first == end {
             end = file.end;
             kept.push(file);
-        } else if file.end <= end && kept.last().is_some_and(|over| over.date == file.date && over.first <= file.first) {
+        } else if file.end <= end && kept.last().is_some_and(|over| over.date == file.date && over.first <= file.first)
+        {
             covered.push(file.path(folder));
         } else if file.first < end {
             return Err(IndexError::Overlap { log: log.to_owned(), from: file.first, to: end.min(file.end) - 1 });
@@ -155,7 +156,8 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, b"").unwrap();
         }
-        let listing = list(folder.path(), "main").map_err(|fault| fault.to_string().replace(&folder.path().display().to_string(), ""))?;
+        let listing = list(folder.path(), "main")
+            .map_err(|fault| fault.to_string().replace(&folder.path().display().to_string(), ""))?;
         Ok((listing.files.iter().map(|file| (file.first, file.end)).collect(), listing.leftovers.len()))
     }
 
@@ -182,11 +184,28 @@ mod tests {
     #[test]
     fn gaps_overlaps_and_strangers_say_what_to_do() {
         let fault = |names: &[&str]| listing(names).unwrap_err();
-        assert_eq!(fault(&[&name("2026-11-23", 3, 10)]), "the index of log `main` lacks entries 0 to 2; run `indelible index rebuild`");
+        assert_eq!(
+            fault(&[&name("2026-11-23", 3, 10)]),
+            "the index of log `main` lacks entries 0 to 2; run `indelible index rebuild`"
+        );
         let overlap = [name("2026-11-23", 0, 10), name("2026-11-23", 5, 12)];
-        assert_eq!(fault(&[&overlap[0], &overlap[1]]), "the index of log `main` holds entries 5 to 9 in two files; run `indelible index rebuild`");
-        for stranger in ["date=2026-11-23/x.parquet", "date=2026-11-31/x", "notes.txt", "date=2026-11-23/00000000000000000005-00000000000000000005.parquet"] {
-            assert_eq!(fault(&[stranger]), format!("/{}: not a name of an index file; move it away, or run `indelible index rebuild`", if stranger.starts_with("date=2026-11-31") { "date=2026-11-31" } else { stranger }));
+        assert_eq!(
+            fault(&[&overlap[0], &overlap[1]]),
+            "the index of log `main` holds entries 5 to 9 in two files; run `indelible index rebuild`"
+        );
+        for stranger in [
+            "date=2026-11-23/x.parquet",
+            "date=2026-11-31/x",
+            "notes.txt",
+            "date=2026-11-23/00000000000000000005-00000000000000000005.parquet",
+        ] {
+            assert_eq!(
+                fault(&[stranger]),
+                format!(
+                    "/{}: not a name of an index file; move it away, or run `indelible index rebuild`",
+                    if stranger.starts_with("date=2026-11-31") { "date=2026-11-31" } else { stranger }
+                )
+            );
         }
     }
 }

@@ -108,14 +108,17 @@ impl Footer {
             start += u64::try_from(group.num_rows()).unwrap_or_default();
         }
         let columns = about.schema_descr().columns();
-        let leaf = |name: &str| columns.iter().position(|leaf| leaf.path().parts().first().is_some_and(|root| root == name));
+        let leaf =
+            |name: &str| columns.iter().position(|leaf| leaf.path().parts().first().is_some_and(|root| root == name));
         let leaves: Arc<[_]> = COLUMNS.iter().map(|spec| leaf(spec.name)).collect();
         let schema = parquet_to_arrow_schema(about.schema_descr(), None).map_err(&damaged)?;
         let wanted = scan_schema();
         let fields: Vec<Field> = schema
             .fields()
             .iter()
-            .map(|field| wanted.field_with_name(field.name()).unwrap_or(field).clone().with_nullable(field.is_nullable()))
+            .map(|field| {
+                wanted.field_with_name(field.name()).unwrap_or(field).clone().with_nullable(field.is_nullable())
+            })
             .collect();
         let options =
             ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(Arc::new(Schema::new(fields)));

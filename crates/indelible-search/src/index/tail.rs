@@ -8,12 +8,12 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::error::ArrowError;
 use indelible_event::doors::Entries;
-use indelible_event::view::EventView;
+use indelible_event::json::{Document, Tape};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use super::names::day_of;
-use crate::rows::RowBuilder;
+use crate::rows::{RowBuilder, recorded};
 
 /// Rows in one chunk: a sixteenth of a row group, small enough to be copied for a query while it still fills.
 pub(crate) const CHUNK_ROWS: usize = 8_192;
@@ -39,10 +39,13 @@ pub(crate) struct Chunk {
 
 /// Fills chunks from entries.
 pub(crate) struct Filler {
+    tape: Tape,
     builder: RowBuilder,
     next: u64,
     first: u64,
     first_recorded: i64,
+    /// Stands in for the time of an entry that does not say when it was recorded.
+    last_recorded: i64,
     day: Day,
     unreadable: u64,
 }
@@ -73,7 +76,16 @@ impl Day {
 impl Filler {
     /// Begins with entry `next`.
     pub(crate) fn new(next: u64) -> Self {
-        Self { builder: RowBuilder::new(0), next, first: next, first_recorded: 0, day: Day::of(0), unreadable: 0 }
+        Self {
+            tape: Tape::default(),
+            builder: RowBuilder::new(),
+            next,
+            first: next,
+            first_recorded: 0,
+            last_recorded: 0,
+            day: Day::of(0),
+            unreadable: 0,
+        }
     }
 
     /// The entry it wants next.
@@ -88,9 +100,12 @@ impl Filler {
 
     /// Takes entries, which begin with [`Filler::next`], and hands out each chunk that got full or whose day ended.
     pub(crate) fn take(&mut self, entries: &Entries, sealed: &mut Vec<Arc<Chunk>>) -> Result<(), ArrowError> {
+        let mut tape = std::mem::take(&mut self.tape);
         for (index, entry) in entries.iter() {
-            let view = EventView::parse(entry).ok();
-            let recorded = view.as_ref().and_then(|view| view.recorded_unix_ns).unwrap_or(self.builder.last_recorded());
+            let document = tape.read(entry).ok();
+            let root = document.as_ref().map(Document::root).filter(|root| root.kind_name() == "an object");
+            let recorded = root.and_then(recorded).unwrap_or(self.last_recorded);
+            self.last_recorded = recorded;
             if !self.day.holds(recorded) {
                 sealed.extend(self.seal()?);
                 self.day = Day::of(recorded);
@@ -98,22 +113,24 @@ impl Filler {
             if self.builder.rows() == 0 {
                 (self.first, self.first_recorded) = (index.0, recorded);
             }
-            self.unreadable += u64::from(view.is_none());
-            self.builder.push(i64::try_from(index.0).unwrap_or(i64::MAX), entry.len(), view.as_ref());
+            self.unreadable += u64::from(root.is_none());
+            self.builder.push(i64::try_from(index.0).unwrap_or(i64::MAX), recorded, entry, root);
             self.next = index.0 + 1;
             if self.builder.rows() == CHUNK_ROWS {
                 sealed.extend(self.seal()?);
             }
         }
+        self.tape = tape;
         Ok(())
     }
 
     /// The rows that no sealed chunk holds yet, as a chunk of their own; the builder keeps them.
-    pub(crate) fn open(&self) -> Result<Option<Arc<Chunk>>, ArrowError> {
+    pub(crate) fn open(&mut self) -> Result<Option<Arc<Chunk>>, ArrowError> {
         if self.builder.rows() == 0 {
             return Ok(None);
         }
-        Ok(Some(self.chunk(self.builder.copy()?, self.builder.bytes(), false)))
+        let rows = self.builder.copy()?;
+        Ok(Some(self.chunk(rows, self.builder.bytes(), false)))
     }
 
     /// Seals what has been taken.

@@ -103,7 +103,8 @@ fn small_files_of_a_day_are_merged_and_answers_stay() {
     }
     assert_eq!(files(folder.path()).len(), 8);
     let before = found(&index, "action:read");
-    let running = index.hits(&parse("action:read").unwrap(), crate::scan::Order::OldestFirst, crate::scan::Patience::endless());
+    let running =
+        index.hits(&parse("action:read").unwrap(), crate::scan::Order::OldestFirst, crate::scan::Patience::endless());
     assert_eq!(index.maintain(RecordedTime(DAY)).unwrap(), Maintained { flushed: 0, merged: 8 });
     assert_eq!(found(&index, "action:read"), before);
     // A query that began before the merge still reads the old files; they go with it.
@@ -170,9 +171,11 @@ fn what_a_crash_leaves_is_mended_by_the_next_start() {
     for (place, name) in names.iter().enumerate() {
         fs::rename(kept.with_extension(place.to_string()), folder.path().join(name)).unwrap();
     }
-    fs::write(folder.path().join("date=2026-11-23/00000000000000000020-00000000000000000021.parquet.tmp"), b"PAR1").unwrap();
+    fs::write(folder.path().join("date=2026-11-23/00000000000000000020-00000000000000000021.parquet.tmp"), b"PAR1")
+        .unwrap();
     assert_eq!(files(folder.path()).len(), 4);
-    let before = Index::open(folder.path(), "main", Settings { access: Access::ReadOnly, ..Settings::default() }).unwrap();
+    let before =
+        Index::open(folder.path(), "main", Settings { access: Access::ReadOnly, ..Settings::default() }).unwrap();
     assert_eq!((before.state().in_files, files(folder.path()).len()), (20, 4));
     let mended = open(folder.path());
     assert_eq!(files(folder.path()), ["date=2026-11-23/00000000000000000000-00000000000000000020.parquet"]);
@@ -206,13 +209,18 @@ fn damage_and_tampering_are_named_and_rebuilding_mends_them() {
     let (other_folder, other) = crate::testing::index();
     let forged = MemoryLog::default();
     forged.grow(41);
-    forged.push(String::from_utf8(log.entry(41)).unwrap().replace("\"actor\":{\"id\":\"user-", "\"actor\":{\"id\":\"mallory-"));
+    forged.push(
+        String::from_utf8(log.entry(41)).unwrap().replace("\"actor\":{\"id\":\"user-", "\"actor\":{\"id\":\"mallory-"),
+    );
     forged.grow(8);
     other.refresh(&forged).unwrap();
     other.flush().unwrap();
     fs::copy(other_folder.path().join(&files(other_folder.path())[0]), &path).unwrap();
     let fault = open(folder.path()).check(&log, &mut |_, _| {}).unwrap_err();
-    assert_eq!(fault.to_string(), "the index of log `main` differs from the log at entry 41, column `actor_id`; run `indelible index rebuild`");
+    assert_eq!(
+        fault.to_string(),
+        "the index of log `main` differs from the log at entry 41, column `actor_id`; run `indelible index rebuild`"
+    );
     // A file cut short.
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
@@ -221,7 +229,10 @@ fn damage_and_tampering_are_named_and_rebuilding_mends_them() {
     let fault = cut.search_blocking(&SearchRequest::new(query)).unwrap_err();
     assert_eq!(fault.kind(), crate::ErrorKind::Corrupt, "{fault}");
     let mut steps = Vec::new();
-    let rebuilt = Arc::new(Index::rebuild(folder.path(), "main", Settings::default(), &log, &mut |done, of| steps.push((done, of))).unwrap());
+    let rebuilt = Arc::new(
+        Index::rebuild(folder.path(), "main", Settings::default(), &log, &mut |done, of| steps.push((done, of)))
+            .unwrap(),
+    );
     assert_eq!(steps, [(50, 50)]);
     assert_eq!(found(&rebuilt, "").len(), 50);
     assert_eq!(rebuilt.check(&log, &mut |_, _| {}).unwrap(), 50);

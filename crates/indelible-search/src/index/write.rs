@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
@@ -16,7 +16,9 @@ use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::column::writer::ColumnCloseResult;
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, SortingColumn};
+use datafusion::parquet::file::metadata::{
+    KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, SortingColumn,
+};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use datafusion::parquet::file::reader::ChunkReader;
 use datafusion::parquet::file::writer::SerializedFileWriter;
@@ -32,6 +34,9 @@ use crate::error::IndexError;
 pub(crate) const GROUP_ROWS: usize = 131_072;
 /// One in a hundred row groups is opened in vain.
 const BLOOM_WRONG: f64 = 0.01;
+/// Distinct values that a bloom filter of a column with repeated values is made for: it then fits the processor's cache. With
+/// more it opens more row groups in vain, and is still right.
+const BLOOM_REPEATED: usize = 32_768;
 /// Buffer between the encoder and the file.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -43,9 +48,9 @@ fn path_of(spec: &Spec) -> ColumnPath {
     ColumnPath::new(parts)
 }
 
-/// How files are encoded.
-pub(crate) fn properties() -> WriterPropertiesPtr {
-    static PROPERTIES: LazyLock<WriterPropertiesPtr> = LazyLock::new(|| {
+/// How files of row groups of at most `rows` rows are encoded.
+fn properties(rows: usize) -> WriterPropertiesPtr {
+    let new = |rows: usize| {
         let sorted = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
         let mut builder = WriterProperties::builder()
             .set_created_by(format!("indelible version {}", env!("CARGO_PKG_VERSION")))
@@ -65,26 +70,26 @@ pub(crate) fn properties() -> WriterPropertiesPtr {
                     .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
             };
             if spec.bloom {
-                let most = u64::try_from(GROUP_ROWS).unwrap_or(u64::MAX);
-                builder = builder.set_column_bloom_filter_max_ndv(path, most);
+                let most = if spec.layout == Layout::Dictionary { rows.min(BLOOM_REPEATED) } else { rows };
+                builder = builder.set_column_bloom_filter_max_ndv(path, most as u64);
             }
         }
         Arc::new(builder.build())
-    });
-    PROPERTIES.clone()
+    };
+    static FULL: OnceLock<WriterPropertiesPtr> = OnceLock::new();
+    if rows < GROUP_ROWS { new(rows) } else { FULL.get_or_init(|| new(GROUP_ROWS)).clone() }
 }
 
-/// Starts encoding rows into `into`.
-pub(crate) fn encoder<W: Write + Send>(into: W) -> Result<ArrowWriter<W>, ParquetError> {
+/// Starts encoding `rows` rows, or more, into `into`.
+pub(crate) fn encoder<W: Write + Send>(into: W, rows: usize) -> Result<ArrowWriter<W>, ParquetError> {
     // Without the Arrow schema in the file every reader sees the plain Parquet types, and so do we.
-    let options =
-        ArrowWriterOptions::new().with_properties((*properties()).clone()).with_skip_arrow_metadata(true);
+    let options = ArrowWriterOptions::new().with_properties((*properties(rows)).clone()).with_skip_arrow_metadata(true);
     ArrowWriter::try_new_with_options(into, schema(), options)
 }
 
 /// Rows encoded in memory, to be spliced into a file.
 pub(crate) fn encode(batches: &[RecordBatch]) -> Result<Bytes, ParquetError> {
-    let mut writer = encoder(Vec::new())?;
+    let mut writer = encoder(Vec::new(), batches.iter().map(RecordBatch::num_rows).sum())?;
     for batch in batches {
         writer.write(batch)?;
     }
@@ -100,7 +105,8 @@ pub(crate) fn write_rows<'a>(
     let unfinished = name.unfinished(folder);
     let failed = IndexError::encode(&unfinished);
     let file = create(folder, name)?;
-    let mut writer = encoder(BufWriter::with_capacity(WRITE_BYTES, &file)).map_err(&failed)?;
+    let rows = usize::try_from(name.rows()).unwrap_or(usize::MAX);
+    let mut writer = encoder(BufWriter::with_capacity(WRITE_BYTES, &file), rows).map_err(&failed)?;
     for batch in batches {
         writer.write(batch).map_err(&failed)?;
     }
@@ -134,8 +140,8 @@ impl Splicer {
         let handle = file.try_clone().map_err(IndexError::file(&unfinished, "opening"))?;
         let schema = like.file_metadata().schema_descr().root_schema_ptr();
         let buffer = BufWriter::with_capacity(WRITE_BYTES, handle);
-        let writer =
-            SerializedFileWriter::new(buffer, schema, properties()).map_err(IndexError::encode(&unfinished))?;
+        let writer = SerializedFileWriter::new(buffer, schema, properties(GROUP_ROWS))
+            .map_err(IndexError::encode(&unfinished))?;
         Ok(Self { file, writer, folder: folder.to_owned(), name })
     }
 

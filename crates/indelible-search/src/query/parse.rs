@@ -10,8 +10,8 @@
 use super::fields::{FIELDS, nearest};
 use super::value::{duration, number, parse_span};
 use super::{
-    AttributeValue, Field, Node, Pattern, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_VALUES_MAX, Query, QueryError, QueryFault,
-    Rule, field, parse_time,
+    AttributeValue, Field, Node, Pattern, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_VALUES_MAX, Query, QueryError,
+    QueryFault, Rule, field, parse_time,
 };
 
 /// Reads a query. An empty one matches every event.

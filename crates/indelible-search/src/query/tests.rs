@@ -37,7 +37,10 @@ fn words_join_as_people_expect() {
     check("ana* caf\u{e9},x", "\"ana\" \"caf\u{e9},x\"");
     check("Actor.Id:x outcome.result:DENIED action:READ", "actor_id:x outcome_result:denied action:read");
     check("trace:ABCD id:0199*", "trace:abcd id:0199*");
-    check("resource:s3://b/k.csv attributes.http.status:200,>499,5..9 attributes.Ab-c:tr*", "resource:s3://b/k.csv attributes.http.status:200,>=500,5..9 attributes.Ab-c:tr*");
+    check(
+        "resource:s3://b/k.csv attributes.http.status:200,>499,5..9 attributes.Ab-c:tr*",
+        "resource:s3://b/k.csv attributes.http.status:200,>=500,5..9 attributes.Ab-c:tr*",
+    );
 }
 
 #[test]
@@ -55,7 +58,8 @@ fn a_time_stands_for_the_whole_of_its_unit() {
         let show = |ns: Option<i64>| jiff::Timestamp::from_nanosecond(i128::from(ns.unwrap())).unwrap().to_string();
         (show(span.least), show(span.most))
     };
-    let is = |text: &str, least: &str, most: &str| assert_eq!(span(text), (least.to_owned(), most.to_owned()), "{text}");
+    let is =
+        |text: &str, least: &str, most: &str| assert_eq!(span(text), (least.to_owned(), most.to_owned()), "{text}");
     is("2026", "2026-01-01T00:00:00Z", "2026-12-31T23:59:59.999999999Z");
     is("2024-02", "2024-02-01T00:00:00Z", "2024-02-29T23:59:59.999999999Z");
     is("2026-12-31", "2026-12-31T00:00:00Z", "2026-12-31T23:59:59.999999999Z");
@@ -63,19 +67,41 @@ fn a_time_stands_for_the_whole_of_its_unit() {
     is("2026-11-23T10:15:30+01:00", "2026-11-23T09:15:30Z", "2026-11-23T09:15:30.999999999Z");
     is("2026-11-23 10:15:30.25", "2026-11-23T10:15:30.25Z", "2026-11-23T10:15:30.259999999Z");
     is("1969-12-31T23:59:59.000000001z", "1969-12-31T23:59:59.000000001Z", "1969-12-31T23:59:59.000000001Z");
-    for bad in ["", "26", "2026-13", "2026-02-30", "2026-11-23T24:00", "2026-11-23T10:15:30.1234567890", "1500", "2026-1-1", "2026-11-23T10:15Z[UTC]", "9999"] {
+    for bad in [
+        "",
+        "26",
+        "2026-13",
+        "2026-02-30",
+        "2026-11-23T24:00",
+        "2026-11-23T10:15:30.1234567890",
+        "1500",
+        "2026-1-1",
+        "2026-11-23T10:15Z[UTC]",
+        "9999",
+    ] {
         assert!(parse_time(bad).is_err(), "{bad}");
     }
     check("time:2026-11-01..2026-11-02", "time:2026-11-01T00:00:00.000000000Z..2026-11-02T23:59:59.999999999Z");
-    check("recorded:<2026-11-01,\"2026-11-05 10:00\"", "recorded:<=2026-10-31T23:59:59.999999999Z,2026-11-05T10:00:00.000000000Z..2026-11-05T10:00:59.999999999Z");
+    check(
+        "recorded:<2026-11-01,\"2026-11-05 10:00\"",
+        "recorded:<=2026-10-31T23:59:59.999999999Z,2026-11-05T10:00:00.000000000Z..2026-11-05T10:00:59.999999999Z",
+    );
 }
 
 #[test]
 fn errors_point_at_the_column() {
     fails("acotr:ana", 1, 5, "there is no field `acotr`");
-    assert_eq!(parse("acotr:ana").unwrap_err().hint().unwrap(), "did you mean `actor`? To search for the text itself, quote it");
+    assert_eq!(
+        parse("acotr:ana").unwrap_err().hint().unwrap(),
+        "did you mean `actor`? To search for the text itself, quote it"
+    );
     fails("é https://x", 3, 5, "there is no field `https`");
-    fails("action:raed", 8, 4, "`raed` is not a value of `action`, which is one of read, write, modify, delete, execute, infer, train, export, share, approve, grant, revoke, login, logout, configure");
+    fails(
+        "action:raed",
+        8,
+        4,
+        "`raed` is not a value of `action`, which is one of read, write, modify, delete, execute, infer, train, export, share, approve, grant, revoke, login, logout, configure",
+    );
     assert_eq!(parse("action:raed").unwrap_err().hint().unwrap(), "did you mean `read`?");
     fails("actor: x", 7, 1, "expected a value after `actor:`");
     fails("actor:a,", 9, 0, "expected a value after `actor:`");
@@ -122,13 +148,15 @@ fn leaf() -> impl Strategy<Value = Node> {
         (FIELDS[at].rule == Rule::Text).then(|| Node::Text { field: &FIELDS[at], any })
     });
     let span_field = (0..FIELDS.len(), prop::collection::vec(span(), 1..3)).prop_filter_map("span", |(at, any)| {
-        matches!(FIELDS[at].rule, Rule::Number | Rule::Duration | Rule::Time).then(|| Node::Span { field: &FIELDS[at], any })
+        matches!(FIELDS[at].rule, Rule::Number | Rule::Duration | Rule::Time)
+            .then(|| Node::Span { field: &FIELDS[at], any })
     });
     let value = prop_oneof![
         pattern().prop_map(AttributeValue::Text),
         span().prop_filter("open", |span| span.least.is_some() || span.most.is_some()).prop_map(AttributeValue::Span)
     ];
-    let attribute = ("[a-zA-Z0-9_.é/-]{1,9}", prop::collection::vec(value, 1..3)).prop_map(|(key, any)| Node::Attribute { key, any });
+    let attribute = ("[a-zA-Z0-9_.é/-]{1,9}", prop::collection::vec(value, 1..3))
+        .prop_map(|(key, any)| Node::Attribute { key, any });
     prop_oneof![Just(Node::All), ".{1,9}".prop_map(Node::Free), text, span_field, attribute]
 }
 

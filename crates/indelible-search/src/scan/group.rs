@@ -3,9 +3,9 @@
 //! Promise: a column is read only while rows are left that could match, and of later columns only those rows. Never: holds more
 //! than a batch of a column at once, beyond one bit for each row.
 
+use datafusion::arrow::array::BooleanBufferBuilder;
 use datafusion::arrow::array::{RecordBatch, RecordBatchReader};
 use datafusion::arrow::buffer::BooleanBuffer;
-use datafusion::arrow::array::BooleanBufferBuilder;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -55,11 +55,7 @@ impl GroupReader {
     }
 
     /// Reads `columns` of the rows that are chosen, batch by batch.
-    pub(crate) fn read(
-        &self,
-        columns: &[Column],
-        chosen: &Rows,
-    ) -> Result<impl RecordBatchReader + use<>, IndexError> {
+    pub(crate) fn read(&self, columns: &[Column], chosen: &Rows) -> Result<impl RecordBatchReader + use<>, IndexError> {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.footer.reader.clone());
         let leaves = columns.iter().filter_map(|column| self.footer.leaf(*column));
         let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves);

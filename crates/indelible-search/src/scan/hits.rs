@@ -192,18 +192,7 @@ impl Hits {
         let counters = Arc::new(Counters::default());
         let units = Units::new(index, snapshot, &program, (order, bounds.clone()), &counters);
         let threads = crate::pool::threads();
-        Self {
-            units,
-            program,
-            patience,
-            counters,
-            order,
-            bounds,
-            threads,
-            wave: 1,
-            ready: Vec::new(),
-            failed: false,
-        }
+        Self { units, program, patience, counters, order, bounds, threads, wave: 1, ready: Vec::new(), failed: false }
     }
 
     /// What has been opened so far.

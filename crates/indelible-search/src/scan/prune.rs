@@ -152,8 +152,10 @@ impl Texts {
         if !column.spec().bloom || !self.any.iter().all(exact) {
             return Ok(false);
         }
-        let filter = Sbbf::read_from_column_chunk(chunk, group.file)
-            .map_err(|fault| IndexError::Damaged { path: group.footer.path.to_path_buf(), reason: fault.to_string() })?;
+        let filter = Sbbf::read_from_column_chunk(chunk, group.file).map_err(|fault| IndexError::Damaged {
+            path: group.footer.path.to_path_buf(),
+            reason: fault.to_string(),
+        })?;
         let Some(filter) = filter else { return Ok(false) };
         let known = |pattern: &Pattern| match pattern {
             Pattern::Exact(text) => filter.check(text.as_str()),

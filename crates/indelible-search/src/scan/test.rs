@@ -31,7 +31,7 @@ pub(crate) enum Test {
     Text { columns: &'static [Column], texts: Texts },
     Free(FreeText),
     Span { column: Column, any: Vec<Span> },
-    Attribute { name: AttributeName, any: Vec<AttributeValue> },
+    Attribute { name: Box<AttributeName>, any: Vec<AttributeValue> },
 }
 
 /// The values a text may have.
@@ -76,7 +76,9 @@ impl Program {
     /// Which rows of `batch` match.
     pub(crate) fn matches(&self, batch: &RecordBatch, memo: &mut Memo) -> BooleanBuffer {
         let all = BooleanBuffer::new_set(batch.num_rows());
-        self.tests.iter().fold(all, |rows, test| if rows.count_set_bits() == 0 { rows } else { &rows & &test.eval(batch, memo) })
+        self.tests
+            .iter()
+            .fold(all, |rows, test| if rows.count_set_bits() == 0 { rows } else { &rows & &test.eval(batch, memo) })
     }
 }
 
@@ -103,7 +105,7 @@ fn compile(node: &Node, next: &mut usize) -> Test {
                 many => Test::Or(many.iter().map(spans).collect()),
             }
         }
-        Node::Attribute { key, any } => Test::Attribute { name: AttributeName::new(key), any: any.clone() },
+        Node::Attribute { key, any } => Test::Attribute { name: Box::new(AttributeName::new(key)), any: any.clone() },
         Node::Not(inner) => Test::Not(Box::new(compile(inner, next))),
         Node::And(all) => Test::And(all.iter().map(|node| compile(node, next)).collect()),
         Node::Or(any) => Test::Or(any.iter().map(|node| compile(node, next)).collect()),

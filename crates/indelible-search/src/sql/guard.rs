@@ -2,15 +2,9 @@
 //!
 //! Long chains of operators are planned by recursion, so the number of tokens bounds the stack that planning needs.
 
-use std::sync::Arc;
-
-use datafusion::common::Result;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
@@ -20,6 +14,9 @@ use crate::error::FindError;
 pub const SQL_BYTES_MAX: usize = 16 * 1024;
 /// Most words and signs in a statement: several times what a person writes, and what the stack of a query thread bears.
 pub const SQL_TOKENS_MAX: usize = 1_000;
+
+/// Most steps of a plan, parts that are named several times counted each time.
+pub const SQL_STEPS_MAX: usize = 1_000;
 
 /// Functions that make much out of little, or tell of the machine: not offered.
 const NOT_OFFERED: &[&str] = &[
@@ -37,7 +34,7 @@ const NOT_OFFERED: &[&str] = &[
 
 /// # Errors
 /// [`FindError::Sql`] when the statement is too long or cannot be split into words.
-pub(super) fn check(query: &str) -> std::result::Result<(), FindError> {
+pub(super) fn check(query: &str) -> Result<(), FindError> {
     let wrong = |reason: String| FindError::Sql { reason };
     if query.len() > SQL_BYTES_MAX {
         return Err(wrong(format!("the statement is {} bytes long, and {SQL_BYTES_MAX} are allowed", query.len())));
@@ -48,34 +45,26 @@ pub(super) fn check(query: &str) -> std::result::Result<(), FindError> {
         return Err(wrong(format!("the statement has {count} words and signs, and {SQL_TOKENS_MAX} are allowed")));
     }
     if count == 0 {
-        return Err(wrong("the statement is empty; write for example: select action, count(*) from events group by action".to_owned()));
+        return Err(wrong(
+            "the statement is empty; write for example: select action, count(*) from events group by action".to_owned(),
+        ));
     }
     Ok(())
 }
 
-/// Lets every join hand its thread back now and then. Without it a statement that multiplies rows and throws them away again would
-/// not end when its time is over: the engine hands back only where rows are read.
-#[derive(Debug)]
-pub(super) struct Interruptible;
-
-impl PhysicalOptimizerRule for Interruptible {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let made = plan.transform_up(|node| {
-            if node.children().is_empty() || node.is::<CooperativeExec>() {
-                return Ok(Transformed::no(node));
-            }
-            Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>))
-        });
-        made.map(|made| made.data)
+/// # Errors
+/// [`FindError::Sql`] when the plan has too many steps. A statement of a few lines can name a part of itself again and again
+/// (`with`), and what it stands for doubles each time; planning it further would take all memory.
+pub(super) fn check_plan(plan: &LogicalPlan) -> Result<(), FindError> {
+    let mut steps = 0;
+    let counted = plan.apply_with_subqueries(|_| {
+        steps += 1;
+        Ok(if steps > SQL_STEPS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    if counted.is_err() || steps > SQL_STEPS_MAX {
+        return Err(FindError::Sql { reason: format!("the statement stands for more than {SQL_STEPS_MAX} steps") });
     }
-
-    fn name(&self) -> &'static str {
-        "interruptible"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+    Ok(())
 }
 
 /// The functions on offer: no table functions, no file formats, no factories of tables.
@@ -93,5 +82,4 @@ pub(super) fn functions(builder: SessionStateBuilder) -> SessionStateBuilder {
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
         .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
         .with_window_functions(SessionStateDefaults::default_window_functions())
-        .with_physical_optimizer_rule(Arc::new(Interruptible))
 }

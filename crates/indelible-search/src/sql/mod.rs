@@ -4,9 +4,13 @@
 //! file, the network, a change, or a function whose answer can be larger than its input by a factor of the writer's choice.
 
 mod guard;
+mod interrupt;
+mod statement;
 mod table;
 mod value;
 
+#[cfg(test)]
+mod duckdb_tests;
 #[cfg(test)]
 mod tests;
 
@@ -26,13 +30,16 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
+use self::interrupt::Interruptible;
 use self::table::Events;
 use self::value::{kind_name, row_value};
 use crate::error::{FindError, IndexError};
 use crate::index::Index;
 use crate::pool;
+use crate::scan::Patience;
 
-pub use self::guard::{SQL_BYTES_MAX, SQL_TOKENS_MAX};
+pub use self::guard::{SQL_BYTES_MAX, SQL_STEPS_MAX, SQL_TOKENS_MAX};
+pub use self::statement::SQL_READS_MAX;
 
 /// Most rows of one answer.
 pub const SQL_ROWS_MAX: usize = 10_000;
@@ -104,7 +111,10 @@ impl Engine {
         let there = index.folder.try_exists().unwrap_or(true);
         let store: Arc<dyn ObjectStore> = if there {
             let folder = LocalFileSystem::new_with_prefix(&index.folder);
-            Arc::new(folder.map_err(|fault| IndexError::Damaged { path: index.folder.clone(), reason: fault.to_string() })?)
+            Arc::new(
+                folder
+                    .map_err(|fault| IndexError::Damaged { path: index.folder.clone(), reason: fault.to_string() })?,
+            )
         } else {
             Arc::new(InMemory::new())
         };
@@ -131,53 +141,62 @@ impl Index {
     /// [`FindError::Sql`] when it is not understood or not allowed, [`FindError::SqlMemory`] and [`FindError::TookTooLong`] when
     /// it asks for too much, others when the index cannot be read.
     pub async fn sql(self: &Arc<Self>, request: SqlRequest) -> Result<SqlAnswer, FindError> {
-        let seconds = request.time.as_secs();
-        let time = request.time;
-        let index = self.clone();
+        let (index, patience) = (self.clone(), Patience::of(request.time));
+        let asked = patience.clone();
         let work = async move {
-            match tokio::time::timeout(time, index.answer(&request)).await {
+            let seconds = request.time.as_secs();
+            match tokio::time::timeout(request.time, index.answer(&request, &asked)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(FindError::TookTooLong { seconds }),
             }
         };
-        pool::run(work).await
+        pool::run(&patience, work).await
     }
 
-    async fn answer(&self, request: &SqlRequest) -> Result<SqlAnswer, FindError> {
+    async fn answer(&self, request: &SqlRequest, patience: &Patience) -> Result<SqlAnswer, FindError> {
         if !(1..=SQL_ROWS_MAX).contains(&request.max_rows) {
             return Err(FindError::OutOfRange { what: "the number of rows", least: 1, most: SQL_ROWS_MAX });
         }
-        guard::check(&request.query)?;
         // Held to the end: files of a snapshot stay while anyone holds it.
         let snapshot = self.snapshot();
         let size = snapshot.size();
         let megabytes = request.memory >> 20;
         let fault = |fault: DataFusionError| explain(&fault, megabytes);
-        let context = SessionContext::new_with_state(self.state_for(request.memory)?);
+        let context = SessionContext::new_with_state(self.state_for(request.memory, patience)?);
         context.register_table(TABLE, Arc::new(Events::new(snapshot.clone()))).map_err(fault)?;
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        let frame = context.sql_with_options(&request.query, options).await.map_err(fault)?;
+        let state = context.state();
+        let statement = statement::read(&state, &request.query, fault)?;
+        let plan = state.statement_to_plan(statement).await.map_err(fault)?;
+        guard::check_plan(&plan)?;
+        options.verify_plan(&plan).map_err(fault)?;
+        let frame = context.execute_logical_plan(plan).await.map_err(fault)?;
         let stream = frame.execute_stream().await.map_err(fault)?;
         let answer = collect(stream, request, size).await;
         drop(snapshot);
         answer
     }
 
-    fn state_for(&self, memory: usize) -> Result<SessionState, FindError> {
+    fn state_for(&self, memory: usize, patience: &Patience) -> Result<SessionState, FindError> {
         let config = SessionConfig::new()
             .with_target_partitions(pool::threads())
             .with_information_schema(false)
             .with_default_catalog_and_schema("log", "main")
+            .set_bool("datafusion.execution.enable_recursive_ctes", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true)
             .set_bool("datafusion.execution.parquet.reorder_filters", true)
             .set_bool("datafusion.execution.parquet.bloom_filter_on_read", true);
         let consumers = std::num::NonZero::<usize>::MIN;
-        let memory = TrackConsumersPool::new(GreedyMemoryPool::new(memory), consumers);
+        let pool = TrackConsumersPool::new(GreedyMemoryPool::new(memory), consumers);
         let runtime = RuntimeEnvBuilder::from_runtime_env(&*self.engine.runtime(self)?)
-            .with_memory_pool(Arc::new(memory))
+            .with_memory_pool(Arc::new(pool))
             .build_arc()
             .map_err(|fault| explain(&fault, 0))?;
-        Ok(guard::functions(SessionStateBuilder::new().with_config(config).with_runtime_env(runtime)).build())
+        let builder = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_physical_optimizer_rule(Arc::new(Interruptible { patience: patience.clone(), memory }));
+        Ok(guard::functions(builder).build())
     }
 }
 
@@ -187,8 +206,10 @@ async fn collect(
     size: u64,
 ) -> Result<SqlAnswer, FindError> {
     let fields = stream.schema().fields().clone();
-    let columns =
-        fields.iter().map(|field| SqlColumn { name: field.name().clone(), kind: kind_name(field.data_type()) }).collect();
+    let columns = fields
+        .iter()
+        .map(|field| SqlColumn { name: field.name().clone(), kind: kind_name(field.data_type()) })
+        .collect();
     let mut answer = SqlAnswer { columns, rows: Vec::new(), truncated: false, size };
     let mut bytes = 0;
     while let Some(batch) = stream.next().await {
@@ -217,6 +238,11 @@ fn explain(fault: &DataFusionError, megabytes: usize) -> FindError {
     let root = fault.find_root();
     let text = root.strip_backtrace();
     let text = text.lines().next().unwrap_or_default().trim().to_owned();
+    if let DataFusionError::External(fault) = root
+        && let Some(FindError::TookTooLong { seconds }) = fault.downcast_ref::<FindError>()
+    {
+        return FindError::TookTooLong { seconds: *seconds };
+    }
     match root {
         DataFusionError::ResourcesExhausted(_) => FindError::SqlMemory { megabytes },
         DataFusionError::SQL(fault, _) => FindError::Sql { reason: plain(&fault.to_string()) },
@@ -252,7 +278,8 @@ fn plain(text: &str) -> String {
     while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
         text = rest;
     }
-    if ["DDL not", "DML not", "Statement not", "Unsupported SQL statement"].iter().any(|start| text.starts_with(start)) {
+    if ["DDL not", "DML not", "Statement not", "Unsupported SQL statement"].iter().any(|start| text.starts_with(start))
+    {
         return format!("only `select` is allowed, and nothing that writes: {text}");
     }
     text.to_owned()

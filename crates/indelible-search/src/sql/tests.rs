@@ -66,10 +66,23 @@ async fn values_come_as_plain_json() {
     let kinds: Vec<_> = answer.columns.iter().map(|column| format!("{}: {}", column.name, column.kind)).collect();
     assert_eq!(
         kinds,
-        ["index: integer", "time: time", "recorded: time", "actor_id: text", "resource_ids: list of text", "actor_name: text", "ok: boolean", "d: decimal", "mean: number"]
+        [
+            "index: integer",
+            "time: time",
+            "recorded: time",
+            "actor_id: text",
+            "resource_ids: list of text",
+            "actor_name: text",
+            "ok: boolean",
+            "d: decimal",
+            "mean: number"
+        ]
     );
     let row = &answer.rows[0];
-    assert_eq!((&row[0], &row[2], &row[5], &row[7], &row[8]), (&json!(0), &json!("2026-11-23T00:00:00.000000000Z"), &json!(null), &json!("0.00"), &json!(199.5)));
+    assert_eq!(
+        (&row[0], &row[2], &row[5], &row[7], &row[8]),
+        (&json!(0), &json!("2026-11-23T00:00:00.000000000Z"), &json!(null), &json!("0.00"), &json!(199.5))
+    );
     assert!(row[4].is_array() && row[6].is_boolean(), "{row:?}");
     assert_eq!((answer.size, answer.truncated), (400, false));
 }
@@ -123,6 +136,7 @@ async fn writes_files_and_other_tables_are_refused() {
         "select array_repeat(1, 1000000000)".to_owned(),
         "select range(1, 1000000000)".to_owned(),
         "select generate_series(1, 1000000000)".to_owned(),
+        "with recursive t as (select 1 as n union all select n + 1 from t) select count(*) from t".to_owned(),
         "select nothing from events".to_owned(),
         "selec 1".to_owned(),
         String::new(),
@@ -151,7 +165,10 @@ async fn long_and_deep_statements_are_refused_and_allowed_ones_fit_the_stack() {
         assert_eq!(refused(&index, &text).await.kind(), ErrorKind::Invalid, "{deep}");
     }
     let fault = refused(&index, &format!("select '{}'", "x".repeat(SQL_BYTES_MAX))).await;
-    assert_eq!(fault.to_string(), format!("the statement is {} bytes long, and {SQL_BYTES_MAX} are allowed", SQL_BYTES_MAX + 9));
+    assert_eq!(
+        fault.to_string(),
+        format!("the statement is {} bytes long, and {SQL_BYTES_MAX} are allowed", SQL_BYTES_MAX + 9)
+    );
 }
 
 #[tokio::test]
@@ -160,12 +177,20 @@ async fn time_and_memory_are_bounded() {
     log.grow_from(20_000, DAY, 1_000);
     index.refresh(&log).unwrap();
     index.flush().unwrap();
-    let cross = "select count(*) from events a, events b, events c where a.actor_id || b.actor_id || c.actor_id like '%x'";
+    let cross =
+        "select count(*) from events a, events b, events c where a.actor_id || b.actor_id || c.actor_id like '%x'";
     let fault = index.sql(SqlRequest { time: Duration::from_millis(300), ..SqlRequest::new(cross) }).await.unwrap_err();
+    assert!(matches!(fault, FindError::TookTooLong { .. }), "{fault:?}");
+    let pairs =
+        "select count(*) from events a, events b, events c, events d where a.index + b.index + c.index + d.index < 0";
+    let fault = index.sql(SqlRequest { time: Duration::from_millis(300), ..SqlRequest::new(pairs) }).await.unwrap_err();
     assert!(matches!(fault, FindError::TookTooLong { .. }), "{fault:?}");
     let heavy = "select id, request, trace_id, count(*) from events group by 1, 2, 3 order by 4 limit 1";
     let fault = index.sql(SqlRequest { memory: 1 << 20, ..SqlRequest::new(heavy) }).await.unwrap_err();
-    assert_eq!(fault.to_string(), "the statement needs more memory than the 1 MiB it may use; narrow it, or select fewer columns");
+    assert_eq!(
+        fault.to_string(),
+        "the statement needs more memory than the 1 MiB it may use; narrow it, or select fewer columns"
+    );
     assert_eq!(ask(&index, heavy).await[0][3], json!(1));
 }
 
@@ -173,7 +198,51 @@ async fn time_and_memory_are_bounded() {
 async fn an_error_is_in_words_for_the_writer() {
     let (_folder, index, _log) = mixed();
     let says = async |query: &str| refused(&index, query).await.to_string();
-    assert!(says("select acto_id from events").await.starts_with("No field named acto_id"), "{}", says("select acto_id from events").await);
+    assert!(
+        says("select acto_id from events").await.starts_with("No field named acto_id"),
+        "{}",
+        says("select acto_id from events").await
+    );
     assert_eq!(says("select * from event").await, "there is no table but `events`");
-    assert!(says("delete from events").await.contains("only `select` is allowed"), "{}", says("delete from events").await);
+    assert!(
+        says("delete from events").await.contains("only `select` is allowed"),
+        "{}",
+        says("delete from events").await
+    );
+}
+
+#[tokio::test]
+async fn an_index_without_files_answers_from_the_tail_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::Settings { access: crate::Access::ReadOnly, ..crate::Settings::default() };
+    let index = Arc::new(Index::open(&folder.path().join("none"), "main", settings).unwrap());
+    assert_eq!(ask(&index, "select count(*) from events").await, [[json!(0)]]);
+    let log = MemoryLog::default();
+    log.grow(5);
+    index.refresh(&log).unwrap();
+    assert_eq!(ask(&index, "select count(*), max(index) from events").await, [[json!(5), json!(4)]]);
+}
+
+#[tokio::test]
+async fn statements_that_unfold_into_more_than_they_say_are_refused() {
+    let (_folder, index, _log) = mixed();
+    // Each part names the one before twice: 2^30 reads in a few lines.
+    let part = |n: usize| format!(", c{n} as (select a.* from c{0} a join c{0} b on a.index = b.index)", n - 1);
+    let parts: String = (1..30).map(part).collect();
+    let doubled = format!("with c0 as (select index from events){parts} select count(*) from c29");
+    assert!(refused(&index, &doubled).await.to_string().starts_with("the statement reads tables more than 64 times"));
+    assert!(refused(&index, &format!("explain {doubled}")).await.to_string().starts_with("the statement reads tables"));
+    let crossed = format!("select 1 from {}", vec!["events"; 65].join(", "));
+    assert_eq!(refused(&index, &crossed).await.kind(), ErrorKind::Invalid);
+    let named = "with recent as (select * from events where index > 100), mine as (select * from recent where actor_id = 'user-7') \
+                 select (select count(*) from recent) > (select count(*) from mine) as ok";
+    assert_eq!(ask(&index, named).await, [[json!(true)]]);
+    // Each level doubles a text: a thousand bytes become a thousand million.
+    let grown = (0..18)
+        .fold("select attributes || attributes || attributes as a from events".to_owned(), |inner, _| {
+            format!("select a || a as a from ({inner}) t")
+        });
+    let asked = SqlRequest { memory: 16 << 20, ..SqlRequest::new(&format!("select max(length(a)) from ({grown}) t")) };
+    let fault = index.sql(asked).await;
+    assert!(matches!(fault, Err(FindError::SqlMemory { megabytes: 16 })), "{fault:?}");
 }

@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNanosecondType};
 
@@ -19,7 +19,7 @@ use crate::scan::{AttributeName, Counters, Evaluator, GroupReader, Memo, Rows, W
 #[derive(Debug)]
 pub(super) enum By {
     Column(Column),
-    Attribute(AttributeName),
+    Attribute(Box<AttributeName>),
 }
 
 impl By {
@@ -28,7 +28,7 @@ impl By {
     }
 
     pub(super) fn attribute(key: &str) -> Self {
-        Self::Attribute(AttributeName::new(key))
+        Self::Attribute(Box::new(AttributeName::new(key)))
     }
 
     fn source(&self) -> Column {
@@ -102,6 +102,10 @@ impl Values {
         self.texts.push(text.to_owned());
         Ok(code)
     }
+}
+
+fn locked(values: &Mutex<Values>) -> MutexGuard<'_, Values> {
+    values.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counts by fields and time.
@@ -213,26 +217,19 @@ impl Counter {
     fn codes(&self, rows: &RecordBatch, place: usize, translated: &mut Translated) -> Result<Vec<Code>, FindError> {
         let column = self.by[place].source();
         let Some(array) = rows.column_by_name(column.name()) else { return Ok(vec![NONE; rows.num_rows()]) };
-        let mut values = self.values[place].lock().unwrap_or_else(PoisonError::into_inner);
+        let values = &self.values[place];
         match array.data_type() {
             DataType::Dictionary(_, _) => {
                 let array = array.as_dictionary::<Int32Type>();
                 translated.use_dictionary(array.values());
-                let texts = array.values().as_string::<i32>();
-                let code = |key: usize| match translated.codes.get_mut(key) {
-                    Some(code) if *code == UNKNOWN => {
-                        *code = values.code(texts.value(key))?;
-                        Ok(*code)
-                    }
-                    Some(code) => Ok(*code),
-                    None => Ok(NONE),
-                };
-                array.keys().iter().map(key_of).map(code_or_none(code)).collect()
+                translated.codes_of(array, values)
             }
             DataType::Utf8 => {
+                let mut values = locked(values);
                 array.as_string::<i32>().iter().map(|text| text.map_or(Ok(NONE), |text| values.code(text))).collect()
             }
             DataType::Int64 => {
+                let mut values = locked(values);
                 let numbers = array.as_primitive::<Int64Type>().iter();
                 numbers.map(|number| number.map_or(Ok(NONE), |number| values.code(&number.to_string()))).collect()
             }
@@ -253,7 +250,8 @@ impl Counter {
                 .iter()
                 .map(|codes| codes[run.clone()].iter().max().map_or(1, |most| *most as usize + 1))
                 .collect();
-            let table = sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size)).filter(|all| *all <= TABLE_MAX);
+            let table =
+                sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size)).filter(|all| *all <= TABLE_MAX);
             match table {
                 Some(size) => count_in_table(fields, &sizes, run, &mut vec![0u64; size], |codes, count| {
                     tally.add(Group { bucket, codes }, count)
@@ -286,7 +284,8 @@ impl Counter {
                         group[place] = code;
                         group
                     };
-                    groups = groups.iter().flat_map(|group| field[row].iter().map(|code| with(*group, *code))).collect();
+                    groups =
+                        groups.iter().flat_map(|group| field[row].iter().map(|code| with(*group, *code))).collect();
                     if groups.len() > GROUPS_MAX {
                         return Err(FindError::TooManyGroups { most: GROUPS_MAX });
                     }
@@ -304,9 +303,9 @@ impl Counter {
         let mut lists = Vec::with_capacity(rows.num_rows());
         match (by, array.data_type()) {
             (By::Attribute(name), DataType::Utf8) => {
-                let mut values = self.values[place].lock().unwrap_or_else(PoisonError::into_inner);
                 for text in array.as_string::<i32>() {
                     let found = text.and_then(|text| name.find(text)).map(|value| attribute_texts(&value));
+                    let mut values = locked(&self.values[place]);
                     lists.push(distinct(found.unwrap_or_default().iter().map(|text| values.code(text)))?);
                 }
             }
@@ -315,7 +314,8 @@ impl Counter {
                 let items = RecordBatch::try_from_iter([(by.source().name(), list.values().clone())])?;
                 let codes = self.codes(&items, place, &mut Translated::default())?;
                 for (row, ends) in list.value_offsets().windows(2).enumerate() {
-                    let (from, until) = (usize::try_from(ends[0]).unwrap_or_default(), usize::try_from(ends[1]).unwrap_or_default());
+                    let (from, until) =
+                        (usize::try_from(ends[0]).unwrap_or_default(), usize::try_from(ends[1]).unwrap_or_default());
                     let range = if list.is_valid(row) { from..until } else { 0..0 };
                     lists.push(distinct(codes[range].iter().copied().filter(|code| *code != NONE).map(Ok))?);
                 }
@@ -327,7 +327,7 @@ impl Counter {
 
     /// The groups with their values: the `limit` largest, by time and then by count; and whether any were left out.
     pub(super) fn rows(&self, tally: Tally, limit: usize) -> (Vec<StatsRow>, bool) {
-        let values: Vec<_> = self.values.iter().map(|values| values.lock().unwrap_or_else(PoisonError::into_inner)).collect();
+        let values: Vec<_> = self.values.iter().map(locked).collect();
         let value = |place: usize, code: Code| {
             let text = (code as usize).checked_sub(1).and_then(|at| values[place].texts.get(at));
             match (text, &self.by[place]) {
@@ -357,26 +357,35 @@ impl Counter {
 }
 
 impl Translated {
-    /// Begins anew when rows use another dictionary.
+    /// The code of each row; a value is looked up when the first row has it, and only then are other threads kept out.
+    fn codes_of(&mut self, array: &DictionaryArray<Int32Type>, values: &Mutex<Values>) -> Result<Vec<Code>, FindError> {
+        let keys = array.keys();
+        let mut codes = vec![NONE; keys.len()];
+        for (row, (key, into)) in keys.values().iter().zip(&mut codes).enumerate() {
+            // Place 0 is that of rows without a value: without a branch, since which rows have one is anyone's guess.
+            let place = usize::from(keys.is_valid(row)) * (usize::try_from(*key).unwrap_or_default() + 1);
+            let Some(code) = self.codes.get_mut(place) else { continue };
+            if *code == UNKNOWN {
+                let texts = array.values().as_string::<i32>();
+                *code = locked(values).code(texts.value(place - 1))?;
+            }
+            *into = *code;
+        }
+        Ok(codes)
+    }
+
+    /// Begins anew when rows use another dictionary. The codes of its values stand from place 1 on.
     fn use_dictionary(&mut self, dictionary: &ArrayRef) {
-        let same = self.dictionary.as_ref().is_some_and(|before| {
-            before.len() == dictionary.len() && before.to_data().ptr_eq(&dictionary.to_data())
-        });
+        let same = self
+            .dictionary
+            .as_ref()
+            .is_some_and(|before| before.len() == dictionary.len() && before.to_data().ptr_eq(&dictionary.to_data()));
         if !same {
-            self.codes = vec![UNKNOWN; dictionary.len()];
+            self.codes = vec![UNKNOWN; dictionary.len() + 1];
+            self.codes[0] = NONE;
             self.dictionary = Some(dictionary.clone());
         }
     }
-}
-
-fn key_of(key: Option<i32>) -> Option<usize> {
-    key.and_then(|key| usize::try_from(key).ok())
-}
-
-fn code_or_none(
-    mut code: impl FnMut(usize) -> Result<Code, FindError>,
-) -> impl FnMut(Option<usize>) -> Result<Code, FindError> {
-    move |key| key.map_or(Ok(NONE), &mut code)
 }
 
 /// The distinct codes; that of none when there is none.

@@ -55,7 +55,10 @@ fn naive(log: &MemoryLog, interval: Option<i64>, groups: impl Fn(&EventView<'_>)
 fn counts_by_fields_and_time_are_exact() {
     let (_folder, index, log) = mixed();
     let model = |view: &EventView<'_>| view.ai.request_model.as_deref().map_or(json!(null), |model| json!(model));
-    assert_eq!(counted(&index, &request("", &["model"], Some("1d"))), naive(&log, Some(24 * HOUR), |view| vec![json!([model(view)])]));
+    assert_eq!(
+        counted(&index, &request("", &["model"], Some("1d"))),
+        naive(&log, Some(24 * HOUR), |view| vec![json!([model(view)])])
+    );
     assert_eq!(
         counted(&index, &request("", &["model", "action", "source"], Some("1h"))),
         naive(&log, Some(HOUR), |view| vec![json!([model(view), view.action.as_deref(), view.source.id.as_deref()])])
@@ -78,7 +81,8 @@ fn counts_by_fields_and_time_are_exact() {
 fn an_event_counts_once_for_each_item_of_a_list() {
     let (_folder, index, log) = mixed();
     let labels = |view: &EventView<'_>| {
-        let mut labels: Vec<_> = view.resources.iter().flat_map(|resource| &resource.labels).map(|label| json!([label])).collect();
+        let mut labels: Vec<_> =
+            view.resources.iter().flat_map(|resource| &resource.labels).map(|label| json!([label])).collect();
         if labels.is_empty() {
             labels.push(json!([null]));
         }
@@ -99,7 +103,10 @@ fn attributes_and_numbers_can_be_counted_by() {
             _ => json!(null),
         })
     };
-    assert_eq!(counted(&index, &request("", &["attributes.region"], None)), naive(&log, None, |view| vec![json!([region(view)])]));
+    assert_eq!(
+        counted(&index, &request("", &["attributes.region"], None)),
+        naive(&log, None, |view| vec![json!([region(view)])])
+    );
     let tokens = |view: &EventView<'_>| vec![json!([view.ai.output_tokens])];
     assert_eq!(counted(&index, &request("", &["output_tokens"], None)), naive(&log, None, tokens));
 }
@@ -120,7 +127,10 @@ fn what_cannot_be_counted_by_is_said() {
     assert_eq!(fault(&["acotr"], None).to_string(), "cannot count by `acotr`: there is no such field");
     assert_eq!(fault(&["acotr"], None).hint().unwrap(), "did you mean `actor`?");
     assert_eq!(fault(&["time"], None).to_string(), "cannot count by `time`: it is a time; use an interval");
-    assert_eq!(fault(&[], Some("1 month")).to_string(), "`1 month` is not an interval: write a number and s, m, h, d or w, as in 15m");
+    assert_eq!(
+        fault(&[], Some("1 month")).to_string(),
+        "`1 month` is not an interval: write a number and s, m, h, d or w, as in 15m"
+    );
     assert_eq!(fault(&["actor"; 5], None).to_string(), "the number of fields to count by must be between 0 and 4");
 }
 
@@ -139,6 +149,9 @@ async fn a_count_can_be_awaited() {
     let (_folder, index, _log) = mixed();
     let answer = index.stats(request("", &[], Some("1w"))).await.unwrap();
     let monday = DAY;
-    assert_eq!(answer.rows.iter().map(|row| row.time).collect::<Vec<_>>(), [Some(monday - 7 * 24 * HOUR), Some(monday)]);
+    assert_eq!(
+        answer.rows.iter().map(|row| row.time).collect::<Vec<_>>(),
+        [Some(monday - 7 * 24 * HOUR), Some(monday)]
+    );
     assert_eq!(answer.rows.iter().map(|row| row.count).sum::<u64>(), 600);
 }

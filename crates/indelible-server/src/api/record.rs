@@ -22,8 +22,8 @@ use crate::trail::Mark;
 
 /// `source.kind` of events that name no source.
 const SOURCE_KIND: &str = "api";
-/// Bodies over this are parsed beside the workers: 256 KiB take about half a millisecond.
-const INLINE_BYTES_MAX: usize = 256 * 1024;
+/// Bodies over this are parsed beside the workers: 512 KiB take about a millisecond, which other requests on the worker wait.
+const INLINE_BYTES_MAX: usize = 512 * 1024;
 
 /// What was recorded.
 #[derive(Serialize, utoipa::ToSchema)]

@@ -124,7 +124,8 @@ impl Bench {
         let logs = LogSet::new(vec![Arc::new(handle)]).unwrap();
         let environment = Environment { clock: Arc::new(SystemClock), randomness };
         let (stop, stopping) = watch::channel(false);
-        let reserve = with_reserve.then(|| Arc::new(Reserve::open(&folder.path().join("trail.reserve")).unwrap()));
+        let reserve =
+            with_reserve.then(|| Arc::new(Reserve::open(&folder.path().join("trail.reserve"), 64 * 1024).unwrap()));
         let app = Arc::new(App::new(Config::default(), environment, tokens, logs, reserve, stopping).unwrap());
         let token = text.unwrap().reveal().to_owned();
         Self { router: router(&app), app, log, token, _stop: stop, folder }
@@ -215,7 +216,7 @@ async fn reads_go_on_while_the_disk_is_full_and_move_into_the_log_afterwards() {
     }
     assert_eq!(bench.operations(), [""; 0]);
     bench.app.trail.empty_reserve(&bench.app.logs).await;
-    let again = Reserve::open(&bench.folder.path().join("trail.reserve")).unwrap();
+    let again = Reserve::open(&bench.folder.path().join("trail.reserve"), 64 * 1024).unwrap();
     assert_eq!(again.waiting().unwrap().0.len(), READS.len(), "they wait, over a crash too");
     bench.fail(None);
     bench.app.trail.empty_reserve(&bench.app.logs).await;

@@ -59,8 +59,8 @@ pub(crate) enum ReserveError {
 }
 
 impl Reserve {
-    /// Opens the file, or makes it (mode 0600) and takes its room.
-    pub(crate) fn open(path: &Path) -> Result<Self, ReserveError> {
+    /// Opens the file, or makes it (mode 0600) and takes `room` bytes on the disk for it.
+    pub(crate) fn open(path: &Path, room: u64) -> Result<Self, ReserveError> {
         let fail = |source| ReserveError::File { path: path.to_owned(), source };
         let file = OpenOptions::new()
             .read(true)
@@ -70,9 +70,9 @@ impl Reserve {
             .mode(0o600)
             .open(path)
             .map_err(fail)?;
-        if file.metadata().map_err(fail)?.len() < RESERVE_BYTES {
+        if file.metadata().map_err(fail)?.len() < room {
             // Without room now there is no reserve; the file is then only as long as it was.
-            if let Err(error) = take_room(&file) {
+            if let Err(error) = take_room(&file, room) {
                 tracing::warn!(%error, "no room for the reserve of the trail: reads stop while the disk is full");
             }
         }
@@ -147,8 +147,8 @@ impl Reserve {
     }
 }
 
-fn take_room(file: &File) -> io::Result<()> {
-    rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?;
+fn take_room(file: &File, room: u64) -> io::Result<()> {
+    rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, room)?;
     file.sync_all()
 }
 
@@ -211,12 +211,12 @@ mod tests {
     fn events_wait_in_order_over_a_restart_until_they_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trail.reserve");
-        let reserve = Reserve::open(&path).unwrap();
+        let reserve = Reserve::open(&path, 64 * 1024).unwrap();
         assert!(reserve.is_empty());
         reserve.keep("main", &batch(1)).unwrap();
         reserve.keep("other", &batch(2)).unwrap();
         drop(reserve);
-        let reserve = Reserve::open(&path).unwrap();
+        let reserve = Reserve::open(&path, 64 * 1024).unwrap();
         assert_eq!(waiting(&reserve), [("main".to_owned(), batch(1)), ("other".to_owned(), batch(2))]);
         let mark = reserve.waiting().unwrap().1;
         reserve.keep("main", &batch(3)).unwrap();
@@ -225,7 +225,7 @@ mod tests {
         reserve.forget(reserve.waiting().unwrap().1).unwrap();
         assert!(reserve.is_empty());
         drop(reserve);
-        let reserve = Reserve::open(&path).unwrap();
+        let reserve = Reserve::open(&path, 64 * 1024).unwrap();
         assert_eq!(waiting(&reserve), []);
         reserve.keep("main", &batch(4)).unwrap();
         assert_eq!(waiting(&reserve), [("main".to_owned(), batch(4))]);
@@ -235,13 +235,13 @@ mod tests {
     fn a_torn_record_is_the_end_and_the_next_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trail.reserve");
-        let reserve = Reserve::open(&path).unwrap();
+        let reserve = Reserve::open(&path, 64 * 1024).unwrap();
         reserve.keep("main", &batch(1)).unwrap();
         let whole = reserve.state().end;
         reserve.keep("main", &batch(2)).unwrap();
         reserve.state().file.write_all_at(&[0xff], whole + 20).unwrap();
         drop(reserve);
-        let reserve = Reserve::open(&path).unwrap();
+        let reserve = Reserve::open(&path, 64 * 1024).unwrap();
         assert_eq!(waiting(&reserve), [("main".to_owned(), batch(1))]);
         reserve.keep("main", &batch(3)).unwrap();
         assert_eq!(waiting(&reserve), [("main".to_owned(), batch(1)), ("main".to_owned(), batch(3))]);
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_full_reserve_says_so_and_keeps_what_it_has() {
         let folder = tempfile::tempdir().unwrap();
-        let reserve = Reserve::open(&folder.path().join("trail.reserve")).unwrap();
+        let reserve = Reserve::open(&folder.path().join("trail.reserve"), 64 * 1024).unwrap();
         let mut kept = 0;
         let refused = loop {
             match reserve.keep("main", &batch(7)) {

@@ -74,9 +74,14 @@ fn a_body_that_never_ends_is_cut_off() {
 #[test]
 fn an_oversized_head_is_refused() {
     let server = Server::start();
-    let long = "x".repeat(70_000);
-    let answer = server.send("GET", "/healthz", &[("x-long", &long)], None);
-    assert_eq!(answer.status, 431);
+    let mut socket = TcpStream::connect(server.ready.address).unwrap();
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(200_000));
+    // The server may close before it was all sent, and the answer may then be lost on the way; it is never a good one.
+    let _sent = socket.write_all(head.as_bytes());
+    let mut answer = Vec::new();
+    let _read = socket.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::data_folder::DataFolder;
 use crate::journal::FRAME_BYTES;
 use crate::log::key::LogKey;
 use crate::log::{LogError, SignedCheckpoint, TileReader, proof_text};
-use crate::open::{LogSettings, OpenError, Opened, OpenedParts, open_parts};
+use crate::open::{LogSettings, OpenError, Opened, OpenedParts, QueueSettings, open_parts};
 use crate::read::{LogReader, Published};
 use crate::storage::{LogStorage, StorageError};
 use crate::system::{SystemClock, SystemRandomness};
@@ -36,10 +36,6 @@ pub use state::LogState;
 
 /// Requests that may wait for the committing thread.
 const QUEUE_REQUESTS: usize = 4_096;
-/// Bytes of events that may wait, in KiB (the unit of the permits): bounds memory whatever clients do.
-const QUEUE_KIB: usize = 48 * 1024;
-/// How long a request waits for room in the queue before it is told to come back.
-const QUEUE_WAIT: Duration = Duration::from_secs(5);
 /// What a refused request is told.
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -53,7 +49,9 @@ pub struct Log {
     published: Published,
     storage: Arc<dyn LogStorage>,
     queue: mpsc::Sender<Message>,
+    /// One permit a KiB that may wait.
     room: Arc<Semaphore>,
+    limits: QueueSettings,
     state: watch::Receiver<LogState>,
     threads: Mutex<Option<Threads>>,
 }
@@ -80,7 +78,8 @@ impl Log {
     /// Runs the parts of a log on threads of their own.
     #[must_use]
     pub fn start(settings: &LogSettings, parts: OpenedParts) -> Arc<Self> {
-        let OpenedParts { committer, sealer, id_runs, ids_begin, journal, reader, published, storage, key, opened } = parts;
+        let OpenedParts { committer, sealer, id_runs, ids_begin, journal, reader, published, storage, key, opened } =
+            parts;
         let initial = LogState { durable_size: opened.size, published_size: opened.published, ..LogState::default() };
         let (cell, state) = StateCell::new(initial);
         let (queue, messages) = mpsc::channel(QUEUE_REQUESTS);
@@ -109,7 +108,8 @@ impl Log {
             published,
             storage,
             queue,
-            room: Arc::new(Semaphore::new(QUEUE_KIB)),
+            room: Arc::new(Semaphore::new(kib(settings.queue.bytes))),
+            limits: settings.queue,
             state,
             threads: Mutex::new(Some(Threads { commit, seal, close_sealer })),
         })
@@ -148,8 +148,14 @@ impl Log {
     /// # Errors
     /// When the storage fails.
     pub fn resource(&self, path: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let size = self.published().map_or(0, |published| published.size);
-        TileReader::new(Arc::clone(&self.storage), TreeSize(size)).resource(path)
+        let size = || self.published().map_or(0, |published| published.size);
+        let read = |size| TileReader::new(Arc::clone(&self.storage), TreeSize(size)).resource(path);
+        let before = size();
+        match read(before)? {
+            // the newest partial bundle may have been tidied away while we looked for it: then there is a newer one
+            None if size() != before => read(size()),
+            found => Ok(found),
+        }
     }
 
     /// The tlog-proof of an entry under the newest checkpoint; `None` while no checkpoint covers it. Blocks on the disk.
@@ -206,9 +212,10 @@ impl Log {
         if let Some(reason) = &self.state.borrow().stopped {
             return Err(stopped(reason));
         }
-        let kib = (batch.byte_len() + batch.len() * FRAME_BYTES) / 1024 + 1;
-        let kib = u32::try_from(kib.min(QUEUE_KIB)).unwrap_or(u32::MAX);
-        let room = match tokio::time::timeout(QUEUE_WAIT, Arc::clone(&self.room).acquire_many_owned(kib)).await {
+        let bytes = (batch.byte_len() + batch.len() * FRAME_BYTES).min(self.limits.bytes);
+        let permits = u32::try_from(kib(bytes)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(permits);
+        let room = match tokio::time::timeout(self.limits.wait, room).await {
             Ok(Ok(room)) => room,
             Ok(Err(_)) => return Err(stopped("the server is shutting down")),
             Err(_) => return Err(RecordError::Busy { retry_after_ms: RETRY_AFTER_MS }),
@@ -240,6 +247,11 @@ impl Log {
             recorded: String::from_utf8_lossy(&recorded).into_owned(),
         })
     }
+}
+
+/// Permits of the queue for so many bytes: at least one.
+fn kib(bytes: usize) -> usize {
+    bytes / 1024 + 1
 }
 
 impl Drop for Log {

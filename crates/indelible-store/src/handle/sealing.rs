@@ -76,7 +76,9 @@ impl Sealing {
         if done > self.trimmed || self.state.is_full(Side::Committing) {
             match self.trim.try_send(Message::Trim(done)) {
                 Ok(()) => self.trimmed = done,
-                Err(error) => tracing::debug!(%error, "the committing thread is busy; trimming waits for the next round"),
+                Err(error) => {
+                    tracing::debug!(%error, "the committing thread is busy; trimming waits for the next round");
+                }
             }
         }
         Ok(added)

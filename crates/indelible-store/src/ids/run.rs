@@ -176,7 +176,8 @@ impl Run {
         let mut bytes = vec![0u8; usize::try_from(blocks_at).unwrap_or_default()];
         file.read_at(0, &mut bytes)?;
         let (body, crc) = bytes.split_at(bytes.len() - 4);
-        if crc32c::crc32c(body).to_le_bytes() != crc {
+        // what was gone by above is part of what the checksum says
+        if crc32c::crc32c(body).to_le_bytes() != crc || !body.starts_with(&header) {
             return Err(damaged("its filter does not match its checksum"));
         }
         let starts_end = header.len() + usize::try_from(blocks * 8).unwrap_or_default();
@@ -216,7 +217,10 @@ impl Run {
         self.file.read_at(self.blocks_at + (block * BLOCK_BYTES) as u64, &mut bytes)?;
         let (body, crc) = bytes.split_at(BLOCK_BYTES - 4);
         if crc32c::crc32c(body).to_le_bytes() != crc {
-            return Err(IdsError::Damaged { path: self.path.clone(), reason: format!("block {block} does not match its checksum") });
+            return Err(IdsError::Damaged {
+                path: self.path.clone(),
+                reason: format!("block {block} does not match its checksum"),
+            });
         }
         let before = block as u64 * PAIRS_PER_BLOCK as u64;
         let held = usize::try_from(self.count.saturating_sub(before)).unwrap_or(PAIRS_PER_BLOCK).min(PAIRS_PER_BLOCK);
@@ -268,7 +272,8 @@ impl BlockWriter<'_> {
 
 /// The pairs of several runs in ascending order, read block by block.
 pub(super) fn merge(runs: &[Arc<Run>]) -> impl Iterator<Item = Result<Pair, IdsError>> + '_ {
-    let mut cursors: Vec<Cursor<'_>> = runs.iter().map(|run| Cursor { run, block: 0, pairs: Vec::new(), at: 0 }).collect();
+    let mut cursors: Vec<Cursor<'_>> =
+        runs.iter().map(|run| Cursor { run, block: 0, pairs: Vec::new(), at: 0 }).collect();
     std::iter::from_fn(move || {
         let mut smallest: Option<(usize, Pair)> = None;
         for (n, cursor) in cursors.iter_mut().enumerate() {

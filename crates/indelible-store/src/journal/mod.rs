@@ -7,8 +7,8 @@
 //! Layout: `journal/<log>/<first index, 20 digits>.journal`, each a header sector and records; `docs/formats.md` has the bytes.
 
 mod read;
-mod recover;
 mod record;
+mod recover;
 mod segment;
 mod write;
 

@@ -125,7 +125,11 @@ impl JournalReader {
             }
             let expected = to.min(place.header.first_index + u64::from(place.header.count));
             if at < expected {
-                let reason = format!("a record holds {} entries but says {}", index - place.header.first_index, place.header.count);
+                let reason = format!(
+                    "a record holds {} entries but says {}",
+                    index - place.header.first_index,
+                    place.header.count
+                );
                 return Err(JournalError::Damaged { path, offset: place.offset, reason });
             }
         }

@@ -48,12 +48,11 @@ pub(super) fn recover(
         let is_last = n + 1 == count;
         let walk = segment.walk()?;
         let len = segment.file.len()?;
-        let damaged = |reason: String| JournalError::Damaged { path: segment.path.clone(), offset: walk.end_offset, reason };
+        let damaged = |offset, reason| JournalError::Damaged { path: segment.path.clone(), offset, reason };
         if n > 0 && segment.first_index != recovered.next_index {
-            return Err(damaged(format!(
-                "the segment before it ends at entry {}, this one begins at {}",
-                recovered.next_index, segment.first_index
-            )));
+            let (ended, begins) = (recovered.next_index, segment.first_index);
+            let reason = format!("the segment before it ends at entry {ended}, this one begins at {begins}");
+            return Err(damaged(0, reason));
         }
         let last_record = walk.records.last().map(|place| place.header);
         recovered.next_index =
@@ -61,8 +60,10 @@ pub(super) fn recover(
         recovered.last_recorded = last_record.map_or(segment.recorded_before, |header| header.recorded);
         match walk.end {
             End::Clean => {}
-            End::Damaged(reason) => return Err(damaged(reason)),
-            End::Torn if !is_last => return Err(damaged("a record is cut short, yet a later segment exists".to_owned())),
+            End::Damaged(reason) => return Err(damaged(walk.end_offset, reason)),
+            End::Torn if !is_last => {
+                return Err(damaged(walk.end_offset, "a record is cut short, yet a later segment exists".to_owned()));
+            }
             End::Torn => {
                 recovered.cut = Some(Cut {
                     path: segment.path.clone(),

@@ -201,7 +201,8 @@ impl Segment {
     /// A record that looks torn is the tail only when no whole one stands behind it: a record is written after the one before
     /// it is durable.
     fn judge_torn(&self, behind: u64, len: u64, next_index: u64) -> Result<End, JournalError> {
-        let is_later = |sector: &[u8]| RecordHeader::decode(sector).is_some_and(|header| header.first_index > next_index);
+        let is_later =
+            |sector: &[u8]| RecordHeader::decode(sector).is_some_and(|header| header.first_index > next_index);
         Ok(match self.find_sector(behind, len, is_later)? {
             Some(at) => End::Damaged(format!("a record is damaged or missing, a later one stands at byte {at}")),
             None => End::Torn,

@@ -7,11 +7,11 @@ use indelible_tlog::hash::Hash;
 
 use crate::disk::{Disk, SECTOR};
 
+use super::JournalError;
 use super::read::{Held, HeldSegment, JournalReader};
 use super::record::{self, PAYLOAD_BYTES_MAX, RecordBuffer};
 use super::recover::{self, Cut};
 use super::segment::{RecordPlace, Segment};
-use super::JournalError;
 
 /// What an operator may set.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 //! Recovery is the normal path: it loads, compares, publishes a remembered checkpoint if a crash came before that, and leaves
 //! all further work to the next seal. It refuses to go on wherever it would have to guess.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use indelible_tlog::tree::TreeSize;
 use crate::disk::{Disk, read_optional};
 use crate::storage::{CHECKPOINT_PATH, LogStorage, StorageError};
 
+use super::LogError;
 use super::key::LogKey;
 use super::seal::SignedCheckpoint;
 use super::tiles::TileReader;
-use super::LogError;
 
 /// The right edge of a stored log, checked against what was signed.
 #[derive(Debug)]
@@ -51,7 +52,18 @@ impl Loaded {
     #[must_use]
     pub fn into_sealer(self, journal: crate::journal::JournalReader) -> super::Sealer {
         let Self { disk, storage, key, memory, edge, partial, published } = self;
-        super::Sealer { disk, storage, journal, key, memory, edge, partial, published, signed: None }
+        super::Sealer {
+            disk,
+            storage,
+            journal,
+            key,
+            memory,
+            edge,
+            partial,
+            published,
+            signed: None,
+            versions: VecDeque::new(),
+        }
     }
 }
 
@@ -96,8 +108,13 @@ pub fn load(
                 published.size, remembered.size
             )));
         }
-        (Some(remembered), Some(published)) if published.size == remembered.size && published.root != remembered.root => {
-            return Err(diverged(format!("two checkpoints of size {} with different roots were signed", published.size)));
+        (Some(remembered), Some(published))
+            if published.size == remembered.size && published.root != remembered.root =>
+        {
+            return Err(diverged(format!(
+                "two checkpoints of size {} with different roots were signed",
+                published.size
+            )));
         }
         (Some(remembered), _) => Some(remembered.clone()),
     };
@@ -126,7 +143,8 @@ pub fn load(
 }
 
 fn open_own(key: &LogKey, note: &[u8]) -> Result<SignedCheckpoint, String> {
-    let checkpoint = Checkpoint::open(note, key.verifier()).map_err(|error| format!("is not signed by this log: {error}"))?;
+    let checkpoint =
+        Checkpoint::open(note, key.verifier()).map_err(|error| format!("is not signed by this log: {error}"))?;
     let note = std::str::from_utf8(note).map_err(|_| "is not UTF-8".to_owned())?;
     Ok(SignedCheckpoint { size: checkpoint.size.0, root: checkpoint.root, note: Arc::from(note) })
 }
@@ -169,7 +187,8 @@ fn prove_prefix(
     diverged: &impl Fn(String) -> LogError,
 ) -> Result<(), LogError> {
     let (from, to) = (TreeSize(older.size), TreeSize(newer.size));
-    let proof = consistency_proof(from, to, &mut |id| tiles.hashes(id)).map_err(|error| tile_failed(error, diverged))?;
+    let proof =
+        consistency_proof(from, to, &mut |id| tiles.hashes(id)).map_err(|error| tile_failed(error, diverged))?;
     verify_consistency(from, &older.root, to, &newer.root, &proof).map_err(|error| {
         diverged(format!("the published checkpoint (size {from}) is no prefix of the newest one (size {to}): {error}"))
     })

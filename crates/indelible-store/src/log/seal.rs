@@ -1,5 +1,6 @@
 //! From durable journal entries to a published checkpoint: the one function whose order makes a checkpoint true.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,13 +13,18 @@ use indelible_tlog::tree::TreeSize;
 
 use crate::disk::{Disk, replace_file};
 use crate::journal::JournalReader;
-use crate::storage::{LogStorage, Object};
+use crate::storage::{LogStorage, Object, StorageError};
 
 use super::LogError;
 use super::key::LogKey;
 
 /// Most entries that one checkpoint adds: bounds the hashes held for the comparison (32 bytes each).
 pub const SEAL_ENTRIES_MAX: u64 = 262_144;
+/// Bytes of partial versions of one bundle above which the oldest go. 256 versions of a bundle of 600-byte entries take 20 MB;
+/// of 64-KiB entries it would be 2 GB.
+const VERSIONS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Versions that stay whatever they take: the published one and the one that a reader may just have looked up.
+const VERSIONS_MIN: usize = 2;
 /// Bytes staged in memory before they are written out.
 const STAGE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -57,6 +63,8 @@ pub struct Sealer {
     pub(super) published: Option<SignedCheckpoint>,
     /// Signed over a durable tree and not published yet: the disk was full in between.
     pub(super) signed: Option<Signed>,
+    /// Partial versions of the bundle at the right edge, oldest first, with their lengths.
+    pub(super) versions: VecDeque<(BundleId, usize)>,
 }
 
 /// A tree on its way from signed to published.
@@ -125,8 +133,8 @@ impl Sealer {
         std::mem::swap(&mut self.partial, &mut staged.partial);
         self.signed = None;
         self.published = Some(checkpoint.clone());
-        if let Err(error) = self.storage.remove_partials(&became_full(old, checkpoint.size)) {
-            tracing::warn!(%error, "partial tiles that full ones replaced could not be removed");
+        if let Err(error) = self.tidy(old, checkpoint.size) {
+            tracing::warn!(%error, "partial tiles that are of no more use could not be removed");
         }
         Ok(Some(Sealed { added: checkpoint.size - old, checkpoint }))
     }
@@ -137,13 +145,36 @@ impl Sealer {
         Ok(Signed { checkpoint: SignedCheckpoint { size: size.0, root, note }, staged })
     }
 
+    /// Removes partial versions of tiles and bundles that became full; until then they stay, as tlog-tiles asks, for readers
+    /// with an older checkpoint. Bundles of long entries are an exception: of them the oldest versions go when all versions
+    /// together grow large, and such a reader has to fetch a newer checkpoint.
+    fn tidy(&mut self, old: u64, new: u64) -> Result<(), StorageError> {
+        let edge = new / u64::from(TILE_WIDTH);
+        self.versions.retain(|(id, _)| id.index == edge);
+        if let Some(id) = BundleId::at(edge, TreeSize(new)) {
+            self.versions.push_back((id, self.partial.len()));
+        }
+        let mut bytes: usize = self.versions.iter().map(|(_, bytes)| bytes).sum();
+        let mut oldest = Vec::new();
+        while bytes > VERSIONS_BYTES_MAX
+            && self.versions.len() > VERSIONS_MIN
+            && let Some((id, len)) = self.versions.pop_front()
+        {
+            bytes -= len;
+            oldest.push(id.path());
+        }
+        self.storage.remove(&oldest)?;
+        self.storage.remove_partials(&became_full(old, new))
+    }
+
     fn stage(&self, old: u64, new: u64) -> Result<Staged, LogError> {
         let mut stage = Stage { storage: self.storage.as_ref(), objects: Vec::new(), bytes: 0 };
         let mut leaves = Vec::with_capacity(usize::try_from(new - old).unwrap_or_default());
         let mut partial = self.partial.clone();
         let mut failed = None;
         self.journal.read(old, new, |entry| {
-            let added = bundle::append_entry(&mut partial, entry.entry).map_err(|error| self.diverged(error.to_string()));
+            let added =
+                bundle::append_entry(&mut partial, entry.entry).map_err(|error| self.diverged(error.to_string()));
             leaves.push(entry.leaf);
             let step = || -> Result<(), LogError> {
                 added?;
@@ -181,7 +212,9 @@ impl Sealer {
         for (id, bytes) in &staged.tiles {
             let stored = self.storage.get(&id.path())?;
             if stored.as_deref() != Some(bytes) {
-                return Err(self.diverged(format!("tile {} did not come back from storage as it was written", id.path())));
+                return Err(
+                    self.diverged(format!("tile {} did not come back from storage as it was written", id.path()))
+                );
             }
             if id.level > 0 {
                 continue;
@@ -193,7 +226,9 @@ impl Sealer {
                 let entry = entry.map_err(|error| self.diverged(format!("bundle {}: {error}", bundle_id.path())))?;
                 if expected.next() != Some(leaf_hash(entry).0.as_slice()) {
                     let path = bundle_id.path();
-                    return Err(self.diverged(format!("entry {index} in {path} does not have the leaf hash it was recorded with")));
+                    return Err(self.diverged(format!(
+                        "entry {index} in {path} does not have the leaf hash it was recorded with"
+                    )));
                 }
             }
             if expected.next().is_some() {
@@ -238,8 +273,7 @@ impl Stage<'_> {
     }
 }
 
-/// The full tiles and bundles of size `new` that were partial in size `old`: their partial versions have served. Until then
-/// every partial tile of every published size stays, as tlog-tiles asks.
+/// The full tiles and bundles of size `new` that were partial in size `old`: their partial versions have served.
 fn became_full(old: u64, new: u64) -> Vec<String> {
     let partials = (0..8).filter_map(|level| TileId::partial(level, TreeSize(old)));
     let mut full: Vec<TileId> = partials.map(|id| id.full()).collect();

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use indelible_tlog::bundle;
 use indelible_tlog::hash::Hash;
 use indelible_tlog::proof::{TileError, inclusion_proof};
 use indelible_tlog::proof_file::TlogProof;
 use indelible_tlog::tile::{BundleId, TileId};
 use indelible_tlog::tree::{LeafIndex, TreeSize};
-use indelible_tlog::bundle;
 
 use crate::storage::{LogStorage, StorageError};
 

@@ -100,6 +100,13 @@ impl LogStorage for FolderStorage {
         Ok(replace_file(self.disk.as_ref(), &self.root.join(CHECKPOINT_PATH), new)?)
     }
 
+    fn remove(&self, paths: &[String]) -> Result<(), StorageError> {
+        for path in paths {
+            self.disk.remove(&self.root.join(path))?;
+        }
+        Ok(())
+    }
+
     fn remove_partials(&self, full: &[String]) -> Result<(), StorageError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for path in full {

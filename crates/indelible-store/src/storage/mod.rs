@@ -72,6 +72,11 @@ pub trait LogStorage: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StorageError::CheckpointMoved`] when it is neither.
     fn swap_checkpoint(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StorageError>;
+    /// Removes objects. Missing ones are no error.
+    ///
+    /// # Errors
+    /// As the storage says.
+    fn remove(&self, paths: &[String]) -> Result<(), StorageError>;
     /// Removes the partial versions (`<path>.p/…`) of these full tiles or bundles. Missing ones are no error.
     ///
     /// # Errors

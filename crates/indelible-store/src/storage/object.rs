@@ -32,6 +32,16 @@ impl ObjectStorage {
         path.split('/').fold(self.prefix.clone(), |prefix, part| prefix.join(part))
     }
 
+    async fn delete(&self, paths: Vec<Path>) -> Result<(), object_store::Error> {
+        for path in paths {
+            match self.store.delete(&path).await {
+                Err(error) if !matches!(error, object_store::Error::NotFound { .. }) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn put_checkpoint(&self, note: &[u8], mode: PutMode) -> Result<(), object_store::Error> {
         let path = self.path(CHECKPOINT_PATH);
         let put = self.store.put_opts(&path, Bytes::copy_from_slice(note).into(), PutOptions::from(mode));
@@ -45,7 +55,8 @@ impl ObjectStorage {
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(error) => Err(error.into()),
                 Ok(found) => {
-                    let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+                    let version =
+                        UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
                     Ok(Some((found.bytes().await?.to_vec(), version)))
                 }
             }
@@ -94,19 +105,16 @@ impl LogStorage for ObjectStorage {
         }
     }
 
+    fn remove(&self, paths: &[String]) -> Result<(), StorageError> {
+        Ok(self.runtime.block_on(self.delete(paths.iter().map(|path| self.path(path)).collect()))?)
+    }
+
     fn remove_partials(&self, full: &[String]) -> Result<(), StorageError> {
         for path in full {
             let prefix = self.path(&format!("{path}.p"));
-            self.runtime.block_on(async {
-                let found: Vec<Path> = self.store.list(Some(&prefix)).map_ok(|meta| meta.location).try_collect().await?;
-                for location in found {
-                    match self.store.delete(&location).await {
-                        Err(error) if !matches!(error, object_store::Error::NotFound { .. }) => return Err(error),
-                        _ => {}
-                    }
-                }
-                Ok(())
-            })?;
+            let found = self.store.list(Some(&prefix)).map_ok(|meta| meta.location).try_collect();
+            let found = self.runtime.block_on(found)?;
+            self.runtime.block_on(self.delete(found))?;
         }
         Ok(())
     }

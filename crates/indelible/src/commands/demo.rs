@@ -1,15 +1,16 @@
 //! Sample traffic for `serve --demo`: a small company's people, agents and services, through the public API only.
 //!
-//! Promises: every event says `attributes.demo = true`; it uses a token of its own, made over the API with the role `ingest`.
+//! Promises: every event says `attributes.demo = true`; it uses a token of its own, made over the API with the role
+//! `ingest` and revoked at the end.
 //! Never: a back door, or an event that is not marked.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use indelible_server::Ready;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::cli::ServerArguments;
 use crate::client::Client;
@@ -17,64 +18,100 @@ use crate::exit::CliError;
 
 /// Pause between two rounds of traffic.
 const ROUND: Duration = Duration::from_millis(700);
+/// How long the end of the server waits for the end of the traffic.
+const END: Duration = Duration::from_secs(3);
+/// The name of the token, by which an earlier run's is found.
+const TOKEN_NAME: &str = "indelible-demo";
 
 /// The running traffic.
 pub(crate) struct Demo {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    stop: Sender<()>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Demo {
-    /// Ends the traffic.
-    pub(crate) fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if self.thread.join().is_err() {
-            tracing::warn!("the demo traffic ended by a panic");
+    /// Ends the traffic and waits, not long, until its token is revoked.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        if tokio::time::timeout(END, self.ended).await.is_err() {
+            tracing::warn!("the demo traffic did not end in time; the next start with --demo revokes its token");
         }
     }
 }
 
 /// Starts the traffic against the server that is ready. Needs an admin token to make its own.
-pub(crate) fn start(ready: &Ready, admin: Option<String>) -> Option<Demo> {
+pub(crate) fn start(ready: &Ready, certificate: Option<PathBuf>, admin: Option<String>) -> Option<Demo> {
     let Some(admin) = admin else {
         eprintln!("No demo traffic: it needs the admin token; set INDELIBLE_ADMIN_TOKEN.");
         return None;
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let (url, stopped) = (ready.url.clone(), Arc::clone(&stop));
+    let (stop, stopped) = channel();
+    let (end, ended) = oneshot::channel();
+    // a certificate that was signed by itself is its own authority
+    let server = ServerArguments { url: ready.url.clone(), token_file: None, ca: certificate };
     let thread = std::thread::Builder::new().name("demo".to_owned()).spawn(move || {
-        if let Err(error) = traffic(&url, &admin, &stopped) {
-            tracing::info!(%error, "the demo traffic has ended");
+        if let Err(error) = traffic(&server, &admin, &stopped) {
+            tracing::warn!(%error, "the demo traffic has ended");
         }
+        drop(end);
     });
-    match thread {
-        Ok(thread) => Some(Demo { stop, thread }),
-        Err(error) => {
-            tracing::warn!(%error, "the demo traffic could not start");
-            None
+    if let Err(error) = thread {
+        tracing::warn!(%error, "the demo traffic could not start");
+        return None;
+    }
+    Some(Demo { stop, ended })
+}
+
+fn traffic(server: &ServerArguments, admin: &str, stop: &Receiver<()>) -> Result<(), CliError> {
+    let admin = Client::with_token(server, admin)?;
+    // a run that was killed could not give its token back
+    let tokens = admin.get("/v1/tokens", &[])?;
+    for token in tokens.get("tokens").and_then(Value::as_array).into_iter().flatten() {
+        if token["name"] == TOKEN_NAME && token["revoked"].is_null() {
+            revoke(&admin, token)?;
+        }
+    }
+    let wanted = json!({"name": TOKEN_NAME, "role": "ingest"}).to_string();
+    let made = admin.post("/v1/tokens", &[], "application/json", wanted.as_bytes())?;
+    let token = made.get("token").and_then(Value::as_str).unwrap_or_default();
+    let client = Client::with_token(server, token)?.impatient();
+    let mut dice = Dice(0x0dd_ba11);
+    let mut seq = [0u64; 4];
+    for (seq, source) in seq.iter_mut().zip(SOURCES) {
+        *seq = last_seq(&admin, source)?;
+    }
+    loop {
+        let before = seq;
+        let events: Vec<Value> = (0..1 + dice.below(4)).map(|_| event(&mut dice, &mut seq)).collect();
+        let body = Value::Array(events).to_string();
+        match client.post("/v1/events", &[], "application/json", body.as_bytes()) {
+            Ok(_) => {}
+            Err(error) if matches!(error.status(), None | Some(429 | 503 | 507)) => {
+                // nothing was recorded, so nothing is missing: the numbers are given again
+                seq = before;
+                tracing::info!(%error, "a round of demo traffic was not recorded");
+            }
+            Err(error) => return Err(error),
+        }
+        if stop.recv_timeout(ROUND) != Err(RecvTimeoutError::Timeout) {
+            return revoke(&admin.impatient(), &made);
         }
     }
 }
 
-fn traffic(url: &str, admin: &str, stop: &AtomicBool) -> Result<(), CliError> {
-    let server = ServerArguments { url: url.to_owned(), token_file: None, ca: None };
-    let made = Client::with_token(&server, admin)?.post(
-        "/v1/tokens",
-        &[],
-        "application/json",
-        json!({"name": "demo", "role": "ingest"}).to_string().as_bytes(),
-    )?;
-    let token = made.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let client = Client::with_token(&server, &token)?;
-    let mut dice = Dice(0x0dd_ba11);
-    let mut seq = [0u64; 4];
-    while !stop.load(Ordering::Relaxed) {
-        let events: Vec<Value> = (0..1 + dice.below(4)).map(|_| event(&mut dice, &mut seq)).collect();
-        let body = Value::Array(events).to_string();
-        client.post("/v1/events", &[], "application/json", body.as_bytes())?;
-        std::thread::sleep(ROUND);
-    }
-    Ok(())
+fn revoke(admin: &Client, token: &Value) -> Result<(), CliError> {
+    admin.delete(&format!("/v1/tokens/{}", token["id"].as_str().unwrap_or_default()))
+}
+
+/// The last number that a source gave in an earlier run: it counts on, for a new start at 1 would look like a loss.
+fn last_seq(admin: &Client, source: &str) -> Result<u64, CliError> {
+    let query = [("q", format!("source:{}", source_id(source))), ("limit", "1".to_owned())];
+    let page = admin.get("/v1/events", &query)?;
+    Ok(page.pointer("/events/0/event/source/seq").and_then(Value::as_u64).unwrap_or_default())
+}
+
+fn source_id(source: &str) -> String {
+    format!("demo-{source}")
 }
 
 /// A small reproducible generator (xorshift): the demo is the same each time but for its times.
@@ -107,13 +144,14 @@ fn event(dice: &mut Dice, seq: &mut [u64; 4]) -> Value {
         _ => cluster(dice, &person),
     };
     event["time"] = json!(jiff::Timestamp::now().to_string());
-    event["source"] = json!({"id": format!("demo-{}", SOURCES[kind]), "kind": "demo", "seq": seq[kind]});
+    event["source"] = json!({"id": source_id(SOURCES[kind]), "kind": "demo", "seq": seq[kind]});
     event["attributes"]["demo"] = json!(true);
     event
 }
 
 fn model_call(dice: &mut Dice, person: &str) -> Value {
-    let (provider, model) = [("openai", "gpt-5.2"), ("anthropic", "claude-sonnet-5"), ("local", "llama-4-70b")][dice.below(3)];
+    let (provider, model) =
+        [("openai", "gpt-5.2"), ("anthropic", "claude-sonnet-5"), ("local", "llama-4-70b")][dice.below(3)];
     let (input, output) = (200 + dice.below(6_000), 20 + dice.below(900));
     let allowed = dice.below(12) > 0;
     json!({
@@ -129,7 +167,9 @@ fn model_call(dice: &mut Dice, person: &str) -> Value {
 }
 
 fn tool_call(dice: &mut Dice, person: &str) -> Value {
-    let (tool, action) = [("lookup_order", "read"), ("refund", "modify"), ("send_email", "execute"), ("search_tickets", "read")][dice.below(4)];
+    let (tool, action) =
+        [("lookup_order", "read"), ("refund", "modify"), ("send_email", "execute"), ("search_tickets", "read")]
+            [dice.below(4)];
     let result = if tool == "refund" && dice.below(3) == 0 { "denied" } else { "allowed" };
     json!({
         "actor": {"id": "support-bot", "type": "agent"},
@@ -143,7 +183,8 @@ fn tool_call(dice: &mut Dice, person: &str) -> Value {
 }
 
 fn sql(dice: &mut Dice, person: &str) -> Value {
-    let (table, label) = [("customers", "pii"), ("orders", "internal"), ("patients", "phi"), ("prices", "public")][dice.below(4)];
+    let (table, label) =
+        [("customers", "pii"), ("orders", "internal"), ("patients", "phi"), ("prices", "public")][dice.below(4)];
     let result = if table == "patients" && dice.below(2) == 0 { "denied" } else { "allowed" };
     json!({
         "actor": {"id": person, "type": "human", "roles": ["analyst"], "ip": format!("10.0.{}.{}", dice.below(4), 1 + dice.below(250))},
@@ -157,7 +198,8 @@ fn sql(dice: &mut Dice, person: &str) -> Value {
 }
 
 fn cluster(dice: &mut Dice, person: &str) -> Value {
-    let (operation, action) = [("pods/exec", "execute"), ("secrets/get", "read"), ("deployments/patch", "modify")][dice.below(3)];
+    let (operation, action) =
+        [("pods/exec", "execute"), ("secrets/get", "read"), ("deployments/patch", "modify")][dice.below(3)];
     let result = ["allowed", "allowed", "denied", "failed"][dice.below(4)];
     json!({
         "actor": {"id": person, "type": "human", "groups": ["platform"]},

@@ -54,12 +54,16 @@ pub(crate) fn run(server: &ServerArguments, arguments: &DrillArguments) -> Resul
 fn record(server: &ServerArguments, arguments: &DrillArguments, rows: &[Row]) -> Result<String, CliError> {
     let client = Client::new(server)?;
     if client.token().is_some() {
-        record_by_server(&client, arguments, rows)?;
-        return Ok(format!("through {}", client.url()));
+        match record_by_server(&client, arguments, rows) {
+            Ok(()) => return Ok(format!("through {}", client.url())),
+            // no server there: then the folder may be free
+            Err(error) if error.status().is_none() => tracing::info!(%error, "the result is recorded directly"),
+            Err(error) => return Err(error.context("the drill's result could not be recorded")),
+        }
     }
     let unrecorded = |error: &dyn std::error::Error| {
         CliError::because("the drill's result could not be recorded", error)
-            .hint("a server runs on the folder: set INDELIBLE_TOKEN, or give --no-record")
+            .hint("if a server runs on the folder, set INDELIBLE_URL and INDELIBLE_TOKEN, or give --no-record")
     };
     let data = DataFolder::open(&arguments.data).map_err(|error| unrecorded(&error))?;
     let name = LogName::new(&arguments.log).map_err(|error| unrecorded(&error))?;
@@ -67,13 +71,16 @@ fn record(server: &ServerArguments, arguments: &DrillArguments, rows: &[Row]) ->
     let vkey = VerifierKey::parse(vkey.trim()).map_err(|error| unrecorded(&error))?;
     let origin = Origin::new(vkey.name().as_str()).map_err(|error| unrecorded(&error))?;
     let log = Log::open(&data, &LogSettings::new(name, origin)).map_err(|error| unrecorded(&error))?;
-    let recorded = record_directly(&log, rows).map_err(|reason| CliError::new(format!("the drill's result could not be recorded: {reason}")));
+    let recorded = record_directly(&log, rows)
+        .map_err(|reason| CliError::new(format!("the drill's result could not be recorded: {reason}")));
     log.close();
     recorded.map(|()| "directly".to_owned())
 }
 
 fn counts(rows: &[Row]) -> (i64, i64, i64) {
-    let count = |which: fn(&Verdict) -> bool| i64::try_from(rows.iter().filter(|row| which(&row.verdict)).count()).unwrap_or(i64::MAX);
+    let count = |which: fn(&Verdict) -> bool| {
+        i64::try_from(rows.iter().filter(|row| which(&row.verdict)).count()).unwrap_or(i64::MAX)
+    };
     (
         count(|verdict| matches!(verdict, Verdict::Caught { .. })),
         count(|verdict| matches!(verdict, Verdict::Missed { .. })),
@@ -112,6 +119,7 @@ fn record_directly(log: &Arc<Log>, rows: &[Row]) -> Result<(), String> {
         .attribute("not_guarded_yet", waiting)
         .push(id, "indelible-cli", &mut batch)
         .map_err(|error| format!("{error:?}"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
     runtime.block_on(log.record(batch)).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -14,8 +14,9 @@ use super::{parameters, part_of};
 
 pub(crate) fn run(server: &ServerArguments, arguments: &ExportArguments) -> Result<Exit, CliError> {
     if arguments.query.data.is_some() {
-        return Err(CliError::new("`export` asks a server")
-            .hint("for a folder use `indelible search --data DIR --format ndjson` or read the Parquet files in `index/`"));
+        return Err(CliError::new("`export` asks a server").hint(
+            "for a folder use `indelible search --data DIR --format ndjson` or read the Parquet files in `index/`",
+        ));
     }
     let mut query = parameters(&arguments.query);
     let format = match arguments.format {

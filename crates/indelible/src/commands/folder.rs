@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indelible_event::doors::{EntryIndex, EntryReader};
-use indelible_search::{Access, Index, Order, SearchRequest, Settings, SqlRequest, filter};
+use indelible_search::{Access, Index, Order, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, filter};
 use indelible_store::FolderReader;
 use indelible_store::name::LogName;
 use serde_json::{Value, json};
@@ -17,8 +17,6 @@ use crate::exit::CliError;
 
 /// Time for one query on a folder: nobody else waits for it.
 const QUERY_TIME: Duration = Duration::from_secs(600);
-/// Rows that SQL prints.
-const SQL_ROWS: usize = 100_000;
 
 /// An opened log of a data folder.
 pub(crate) struct Folder {
@@ -49,14 +47,20 @@ impl Folder {
         limit: usize,
     ) -> Result<Vec<(u64, Value)>, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::because("the search failed", error);
-        let filter = filter(&query.query, query.from.as_deref(), query.to.as_deref()).map_err(|error| failed(&error))?;
+        let filter =
+            filter(&query.query, query.from.as_deref(), query.to.as_deref()).map_err(|error| failed(&error))?;
         let mut found = Vec::new();
         let mut cursor = None;
         while found.len() < limit {
             let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
             let page = (limit - found.len()).min(indelible_search::PAGE_MAX);
-            let request =
-                SearchRequest { order, limit: page, cursor: cursor.take(), time: QUERY_TIME, ..SearchRequest::new(filter.clone()) };
+            let request = SearchRequest {
+                order,
+                limit: page,
+                cursor: cursor.take(),
+                time: QUERY_TIME,
+                ..SearchRequest::new(filter.clone())
+            };
             let page = self.index.search_blocking(&request).map_err(|error| failed(&error))?;
             for hit in page.hits {
                 if hit.index < self.entries.size() {
@@ -74,15 +78,18 @@ impl Folder {
     fn event(&self, index: u64) -> Result<Value, CliError> {
         let entries = self.entries.read(EntryIndex(index), 1, 0);
         let entries = entries.map_err(|error| CliError::because("the log cannot be read", &error))?;
-        let (_, entry) = entries.iter().next().ok_or_else(|| CliError::new(format!("entry {index} is not in the log")))?;
+        let (_, entry) =
+            entries.iter().next().ok_or_else(|| CliError::new(format!("entry {index} is not in the log")))?;
         serde_json::from_slice(entry).map_err(|error| CliError::because(format!("entry {index} is not JSON"), &error))
     }
 
     /// One SELECT, in the form in which the HTTP API answers.
     pub(crate) fn sql(&self, query: &str) -> Result<Value, CliError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let request = SqlRequest { max_rows: SQL_ROWS, time: QUERY_TIME, memory: 2 << 30, ..SqlRequest::new(query) };
-        let answer = runtime.block_on(self.index.sql(request)).map_err(|error| CliError::because("the query failed", &error))?;
+        let request =
+            SqlRequest { max_rows: SQL_ROWS_MAX, time: QUERY_TIME, memory: 2 << 30, ..SqlRequest::new(query) };
+        let answer =
+            runtime.block_on(self.index.sql(request)).map_err(|error| CliError::because("the query failed", &error))?;
         let columns: Vec<Value> =
             answer.columns.iter().map(|column| json!({"name": column.name, "type": column.kind})).collect();
         Ok(json!({"columns": columns, "rows": answer.rows, "truncated": answer.truncated}))

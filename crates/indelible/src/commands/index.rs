@@ -1,7 +1,5 @@
 //! `indelible index rebuild|check` on a data folder.
 
-use std::io::Write;
-
 use indelible_event::doors::EntryReader;
 use indelible_search::{Access, Index, Settings};
 use indelible_store::DataFolder;
@@ -10,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::{IndexArguments, IndexCommand};
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, stdout};
+use crate::output::{Format, print};
 use crate::progress;
 
 use super::folder::published;
@@ -30,18 +28,26 @@ fn rebuild(arguments: &IndexArguments) -> Result<Exit, CliError> {
     let name = log_name(arguments)?;
     let entries = published(&arguments.data, &name)?;
     // the lock keeps a server from writing the same files
-    let _data = DataFolder::open(&arguments.data).map_err(|error| CliError::because("the index cannot be rebuilt", &error))?;
+    let _data =
+        DataFolder::open(&arguments.data).map_err(|error| CliError::because("the index cannot be rebuilt", &error))?;
     let bar = progress::bar(entries.size(), "entries");
     let folder = arguments.data.join("index").join(name.as_str());
-    let index = Index::rebuild(&folder, name.as_str(), Settings::default(), &entries, &mut |done, _| bar.set_position(done))
-        .map_err(|error| CliError::because("the index cannot be rebuilt", &error))?;
+    let index =
+        Index::rebuild(&folder, name.as_str(), Settings::default(), &entries, &mut |done, _| bar.set_position(done))
+            .map_err(|error| CliError::because("the index cannot be rebuilt", &error))?;
     index.flush().map_err(|error| CliError::because("the index cannot be written", &error))?;
     bar.finish_and_clear();
     let state = index.state();
     match arguments.format {
-        Format::Text => writeln!(stdout(), "Rebuilt: {} entries in {} files, {} bytes.", state.in_files, state.files, state.file_bytes)?,
+        Format::Text => print(format_args!(
+            "Rebuilt: {} entries in {} files, {} bytes.\n",
+            state.in_files, state.files, state.file_bytes
+        ))?,
         Format::Json => {
-            writeln!(stdout(), "{}", json!({"entries": state.in_files, "files": state.files, "bytes": state.file_bytes}))?;
+            print(format_args!(
+                "{}\n",
+                json!({"entries": state.in_files, "files": state.files, "bytes": state.file_bytes})
+            ))?;
         }
     }
     Ok(Exit::Ok)
@@ -63,8 +69,8 @@ fn check(arguments: &IndexArguments) -> Result<Exit, CliError> {
     bar.finish_and_clear();
     let checked = checked.map_err(|error| failed(&error))?;
     match arguments.format {
-        Format::Text => writeln!(stdout(), "The index says what the log says: {checked} entries compared.")?,
-        Format::Json => writeln!(stdout(), "{}", json!({"entries": checked, "equal": true}))?,
+        Format::Text => print(format_args!("The index says what the log says: {checked} entries compared.\n"))?,
+        Format::Json => print(format_args!("{}\n", json!({"entries": checked, "equal": true})))?,
     }
     Ok(Exit::Ok)
 }

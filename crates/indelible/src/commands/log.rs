@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cli::{CheckpointArguments, LogCommand, ServerArguments};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, field, stdout, table};
+use crate::output::{Format, field, print, stdout, table};
 
 pub(crate) fn run(server: &ServerArguments, command: &LogCommand) -> Result<Exit, CliError> {
     let LogCommand::List { format } = command;
@@ -15,6 +15,7 @@ pub(crate) fn run(server: &ServerArguments, command: &LogCommand) -> Result<Exit
     let mut out = stdout();
     if *format == Format::Json {
         writeln!(out, "{answer:#}")?;
+        out.flush()?;
         return Ok(Exit::Ok);
     }
     let empty = Vec::new();
@@ -23,11 +24,12 @@ pub(crate) fn run(server: &ServerArguments, command: &LogCommand) -> Result<Exit
     let rows: Vec<Vec<String>> =
         logs.iter().map(|log| columns.iter().map(|column| field(log, &[column])).collect()).collect();
     table(&mut out, &columns, &rows)?;
+    out.flush()?;
     Ok(Exit::Ok)
 }
 
 pub(crate) fn checkpoint(server: &ServerArguments, arguments: &CheckpointArguments) -> Result<Exit, CliError> {
     let note = Client::new(server)?.get_text(&format!("/log/{}/checkpoint", arguments.log))?;
-    write!(stdout(), "{note}")?;
+    print(format_args!("{note}"))?;
     Ok(Exit::Ok)
 }

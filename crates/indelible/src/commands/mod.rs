@@ -25,7 +25,12 @@ use crate::exit::CliError;
 
 /// A query as parameters of the HTTP API.
 pub(crate) fn parameters(query: &QueryArguments) -> Vec<(&'static str, String)> {
-    let given = [("q", Some(query.query.clone()).filter(|q| !q.is_empty())), ("from", query.from.clone()), ("to", query.to.clone()), ("log", query.log.clone())];
+    let given = [
+        ("q", Some(query.query.clone()).filter(|q| !q.is_empty())),
+        ("from", query.from.clone()),
+        ("to", query.to.clone()),
+        ("log", query.log.clone()),
+    ];
     given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 

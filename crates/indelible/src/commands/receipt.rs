@@ -1,14 +1,12 @@
 //! `indelible receipt verify` and `indelible proof`.
 
-use std::io::Write;
-
-use indelible_verify::{Verdict, VerifyOptions, verify_receipt};
+use indelible_verify::{Verdict, VerifyOptions, check_proof, verify_receipt};
 use serde_json::Value;
 
-use crate::cli::{ProofArguments, ReceiptCommand, ServerArguments};
+use crate::cli::{ProofArguments, ProofCommand, ReceiptCommand, ServerArguments};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, stdout};
+use crate::output::{Format, print};
 
 use super::verify::{exit, source};
 use super::{key_text, read_text};
@@ -22,12 +20,13 @@ pub(crate) fn run(server: &ServerArguments, command: &ReceiptCommand) -> Result<
     match arguments.format {
         Format::Text => {
             let verdict = if report.verdict == Verdict::Intact { "HOLDS" } else { "DOES NOT HOLD" };
-            writeln!(stdout(), "Receipt: {verdict}: {}", report.reason)?;
-            report.remarks.iter().try_for_each(|remark| writeln!(stdout(), "note: {remark}"))?;
+            print(format_args!("Receipt: {verdict}: {}\n", report.reason))?;
+            report.remarks.iter().try_for_each(|remark| print(format_args!("note: {remark}\n")))?;
         }
         Format::Json => {
-            let text = serde_json::to_string_pretty(&report).map_err(|error| CliError::because("the report", &error))?;
-            writeln!(stdout(), "{text}")?;
+            let text =
+                serde_json::to_string_pretty(&report).map_err(|error| CliError::because("the report", &error))?;
+            print(format_args!("{text}\n"))?;
         }
     }
     Ok(exit(report.verdict.exit()))
@@ -43,7 +42,26 @@ fn note_in(text: &str) -> String {
 }
 
 pub(crate) fn proof(server: &ServerArguments, arguments: &ProofArguments) -> Result<Exit, CliError> {
-    let path = format!("/v1/logs/{}/entries/{}/proof", arguments.log, arguments.index);
-    write!(stdout(), "{}", Client::new(server)?.get_text(&path)?)?;
+    if let Some(ProofCommand::Verify { proof, entry, key, format }) = &arguments.command {
+        let key = key_text(Some(key))?.unwrap_or_default();
+        let bytes = std::fs::read(entry)
+            .map_err(|error| CliError::because(format!("cannot read {}", entry.display()), &error))?;
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let report = check_proof(&read_text(proof)?, bytes, &key);
+        match format {
+            Format::Text => {
+                let verdict = if report.verdict == Verdict::Intact { "HOLDS" } else { "DOES NOT HOLD" };
+                print(format_args!("Proof: {verdict}: {}\n", report.reason))?;
+            }
+            Format::Json => {
+                let text =
+                    serde_json::to_string_pretty(&report).map_err(|error| CliError::because("the report", &error))?;
+                print(format_args!("{text}\n"))?;
+            }
+        }
+        return Ok(exit(report.verdict.exit()));
+    }
+    let path = format!("/v1/logs/{}/entries/{}/proof", arguments.log, arguments.index.unwrap_or_default());
+    print(format_args!("{}", Client::new(server)?.get_text(&path)?))?;
     Ok(Exit::Ok)
 }

@@ -56,6 +56,7 @@ pub(crate) fn run(server: &ServerArguments, arguments: &SqlArguments) -> Result<
             }
         }
     }
+    out.flush()?;
     if answer.get("truncated").and_then(Value::as_bool) == Some(true) {
         eprintln!("More rows than the server gives at once; add a LIMIT or narrow the query.");
     }

@@ -13,7 +13,9 @@ use super::parameters;
 
 pub(crate) fn run(server: &ServerArguments, arguments: &StatsArguments) -> Result<Exit, CliError> {
     if arguments.query.data.is_some() {
-        return Err(CliError::new("`stats` asks a server").hint("for a folder use `indelible sql --data DIR 'select …'`"));
+        return Err(
+            CliError::new("`stats` asks a server").hint("for a folder use `indelible sql --data DIR 'select …'`")
+        );
     }
     let mut query = parameters(&arguments.query);
     query.extend(arguments.by.iter().map(|by| ("by", by.clone())));
@@ -22,15 +24,18 @@ pub(crate) fn run(server: &ServerArguments, arguments: &StatsArguments) -> Resul
     let mut out = stdout();
     if arguments.format == Format::Json {
         writeln!(out, "{answer:#}")?;
+        out.flush()?;
         return Ok(Exit::Ok);
     }
     let empty = Vec::new();
     let rows = answer.get("rows").and_then(Value::as_array).unwrap_or(&empty);
-    let columns: Vec<String> = rows.first().and_then(Value::as_object).map(|row| row.keys().cloned().collect()).unwrap_or_default();
+    let columns: Vec<String> =
+        rows.first().and_then(Value::as_object).map(|row| row.keys().cloned().collect()).unwrap_or_default();
     let header: Vec<&str> = columns.iter().map(String::as_str).collect();
     let cells: Vec<Vec<String>> =
         rows.iter().map(|row| columns.iter().map(|column| field(row, &[column])).collect()).collect();
     table(&mut out, &header, &cells)?;
+    out.flush()?;
     if answer.get("truncated").and_then(Value::as_bool) == Some(true) {
         eprintln!("More rows than the server gives at once; narrow the query.");
     }

@@ -11,7 +11,7 @@ use crate::output::{EVENT_COLUMNS, EventFormat, csv_line, event_row, events, std
 
 use super::folder::Folder;
 use super::parameters;
-use super::search::indexed;
+use super::search::{from_server, indexed};
 
 pub(crate) fn run(server: &ServerArguments, arguments: &TailArguments) -> Result<Exit, CliError> {
     let query = &arguments.query;
@@ -21,26 +21,23 @@ pub(crate) fn run(server: &ServerArguments, arguments: &TailArguments) -> Result
         }
         let mut last = Folder::open(data, query.log.as_deref())?.search(query, true, arguments.lines)?;
         last.reverse();
-        events(&mut stdout(), arguments.format, &last)?;
+        events(arguments.format, &last)?;
         return Ok(Exit::Ok);
     }
     let client = Client::new(server)?;
     // the stream is opened first, so that nothing is missed between the two
-    let stream = if arguments.follow { Some(client.get_stream("/v1/events/stream", &parameters(query))?) } else { None };
-    if arguments.lines > 0 {
-        let mut parameters = parameters(query);
-        parameters.push(("limit", arguments.lines.min(1_000).to_string()));
-        let mut page = client.get("/v1/events", &parameters)?;
-        let listed = page.get_mut("events").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        let mut last: Vec<(u64, Value)> = listed.into_iter().filter_map(indexed).collect();
-        last.reverse();
-        events(&mut stdout(), arguments.format, &last)?;
-    }
+    let stream =
+        if arguments.follow { Some(client.get_stream("/v1/events/stream", &parameters(query))?) } else { None };
+    let mut last = from_server(&client, query, true, arguments.lines)?;
+    last.reverse();
+    events(arguments.format, &last)?;
+    let next = last.last().map_or(0, |(index, _)| index + 1);
     let Some(stream) = stream else { return Ok(Exit::Ok) };
     for line in BufReader::new(stream.into_body().into_reader()).lines() {
         let line = line.map_err(|error| CliError::because("the server ended the stream", &error))?;
         let hit = serde_json::from_str::<Value>(&line).ok().and_then(indexed);
-        if let Some((index, event)) = hit {
+        // what came between the two is in both
+        if let Some((index, event)) = hit.filter(|(index, _)| *index >= next) {
             print_one(arguments.format, index, &event)?;
         }
     }

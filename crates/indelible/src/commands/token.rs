@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::{RoleArgument, ServerArguments, TokenCommand};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, field, stdout, table};
+use crate::output::{Format, field, print, stdout, table};
 
 pub(crate) fn run(server: &ServerArguments, command: &TokenCommand) -> Result<Exit, CliError> {
     let client = Client::new(server)?;
@@ -22,10 +22,10 @@ pub(crate) fn run(server: &ServerArguments, command: &TokenCommand) -> Result<Ex
             }
             let made = client.post("/v1/tokens", &[], "application/json", body.to_string().as_bytes())?;
             match format {
-                Format::Json => writeln!(stdout(), "{made:#}")?,
+                Format::Json => print(format_args!("{made:#}\n"))?,
                 Format::Text => {
                     eprintln!("Token {} ({}), shown only now:", field(&made, &["id"]), field(&made, &["role"]));
-                    writeln!(stdout(), "{}", field(&made, &["token"]))?;
+                    print(format_args!("{}\n", field(&made, &["token"])))?;
                 }
             }
         }
@@ -43,7 +43,7 @@ fn list(client: &Client, format: Format) -> Result<(), CliError> {
     let mut out = stdout();
     if format == Format::Json {
         writeln!(out, "{answer:#}")?;
-        return Ok(());
+        return Ok(out.flush()?);
     }
     let empty = Vec::new();
     let tokens = answer.get("tokens").and_then(Value::as_array).unwrap_or(&empty);
@@ -51,7 +51,7 @@ fn list(client: &Client, format: Format) -> Result<(), CliError> {
     let rows: Vec<Vec<String>> =
         tokens.iter().map(|token| columns.iter().map(|column| field(token, &[column])).collect()).collect();
     table(&mut out, &columns, &rows)?;
-    Ok(())
+    Ok(out.flush()?)
 }
 
 pub(crate) fn role_word(role: RoleArgument) -> &'static str {

@@ -1,14 +1,14 @@
 //! `indelible verify`: a folder or a URL, with exit code 0 intact, 1 tampered, 2 could not check.
 
-use std::io::Write;
+use std::io::Read;
 use std::path::Path;
 
-use indelible_verify::{Exit as Checked, FolderSource, LogSource, UrlSource, VerifyOptions, verify};
+use indelible_verify::{Exit as Checked, FolderSource, LogSource, SourceError, VerifyOptions, verify};
 
 use crate::cli::{ServerArguments, VerifyArguments};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
-use crate::output::{Format, stdout};
+use crate::output::{Format, print};
 use crate::progress;
 
 use super::{key_text, read_text};
@@ -24,26 +24,72 @@ pub(crate) fn run(server: &ServerArguments, arguments: &VerifyArguments) -> Resu
     });
     bar.finish_and_clear();
     match arguments.format {
-        Format::Text => write!(stdout(), "{}", report.to_text())?,
+        Format::Text => print(format_args!("{}", report.to_text()))?,
         Format::Json => {
-            let text = serde_json::to_string_pretty(&report).map_err(|error| CliError::because("the report", &error))?;
-            writeln!(stdout(), "{text}")?;
+            let text =
+                serde_json::to_string_pretty(&report).map_err(|error| CliError::because("the report", &error))?;
+            print(format_args!("{text}\n"))?;
         }
     }
     Ok(exit(report.exit()))
 }
 
-/// A folder, or a URL read with the token of this environment.
+/// A log behind HTTP, read with the client of all commands: its retries, its certificates, its care for the token.
+struct RemoteLog(Client);
+
+impl LogSource for RemoteLog {
+    fn name(&self) -> String {
+        self.0.url().to_owned()
+    }
+
+    fn read(&self, path: &str, bytes_max: usize, into: &mut Vec<u8>) -> Result<bool, SourceError> {
+        let transport = |reason: String| SourceError::Transport { path: path.to_owned(), reason };
+        let response = match self.0.get_stream(&format!("/{path}"), &[]) {
+            Ok(response) => response,
+            Err(error) => {
+                let Some(status) = error.status() else { return Err(transport(error.to_string())) };
+                let advice = match status {
+                    404 | 410 => return Ok(false),
+                    401 | 403 => {
+                        "set INDELIBLE_TOKEN to a token that may read this log, and INDELIBLE_URL to its server"
+                    }
+                    429 => "wait and try again",
+                    _ => "try again, or check the address",
+                };
+                return Err(SourceError::Status { path: path.to_owned(), status, advice });
+            }
+        };
+        if response.headers().contains_key("content-encoding") {
+            return Err(transport("the body is compressed, which was not asked for".to_owned()));
+        }
+        into.clear();
+        let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+        let body = response.into_body().into_reader();
+        body.take(most).read_to_end(into).map_err(|error| transport(error.to_string()))?;
+        if into.len() > bytes_max {
+            return Err(SourceError::TooLong { path: path.to_owned(), bytes_max });
+        }
+        Ok(true)
+    }
+
+    fn list(&self, _each: &mut dyn FnMut(&str)) -> Result<bool, SourceError> {
+        Ok(false)
+    }
+}
+
+/// A folder or a URL.
 pub(crate) fn source(server: &ServerArguments, log: &str) -> Result<Box<dyn LogSource>, CliError> {
     if log.contains("://") {
-        let client = Client::new(server)?;
-        let source = UrlSource::new(log, client.token()).map_err(|error| CliError::new(error.to_string()))?;
-        return Ok(Box::new(source));
+        return Ok(Box::new(RemoteLog(Client::at(server, log)?)));
     }
     let folder = Path::new(log);
     // whoever names the data folder means its main log
     let inner = folder.join("logs").join("main");
-    let folder = if !folder.join("checkpoint").exists() && inner.join("checkpoint").exists() { inner } else { folder.to_owned() };
+    let folder = if !folder.join("checkpoint").exists() && inner.join("checkpoint").exists() {
+        inner
+    } else {
+        folder.to_owned()
+    };
     Ok(Box::new(FolderSource::new(folder)))
 }
 

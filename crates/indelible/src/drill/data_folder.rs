@@ -19,11 +19,21 @@ pub(super) const ATTACKS: [Attack; 8] = [
     Attack { number: "5c", attack: "cut the tail off the data folder's log", level: Level::Disk, run: cut_log },
     Attack { number: "7c", attack: "put an older journal back", level: Level::Disk, run: roll_journal_back },
     Attack { number: "17c", attack: "delete journal and log, keep the key", level: Level::Disk, run: delete_all },
-    Attack { number: "20", attack: "poison the search index to hide what was done", level: Level::Disk, run: poison_index },
+    Attack {
+        number: "20",
+        attack: "poison the search index to hide what was done",
+        level: Level::Disk,
+        run: poison_index,
+    },
     Attack { number: "25c", attack: "alter one byte of the journal", level: Level::Disk, run: alter_journal },
     Attack { number: "25d", attack: "cut the journal in the middle", level: Level::Disk, run: cut_journal },
     Attack { number: "29", attack: "swap the signing key", level: Level::Disk, run: swap_key },
-    Attack { number: "29b", attack: "alter the memory of the last signed checkpoint", level: Level::Disk, run: alter_memory },
+    Attack {
+        number: "29b",
+        attack: "alter the memory of the last signed checkpoint",
+        level: Level::Disk,
+        run: alter_memory,
+    },
 ];
 
 /// Whether a start on the attacked folder is refused.

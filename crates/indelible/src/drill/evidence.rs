@@ -23,11 +23,36 @@ type Outcome = Result<(Verdict, Duration), DrillError>;
 /// The attacks, by their numbers in SECURITY.md.
 pub(super) const ATTACKS: [Attack; 6] = [
     Attack { number: "14", attack: "drop events before they reach the log", level: Level::Network, run: drop_events },
-    Attack { number: "22", attack: "re-sign with another key and swap the key beside the log", level: Level::Disk, run: swap_anchor },
-    Attack { number: "24", attack: "forge a receipt for an entry that is not in the log", level: Level::Network, run: forge_receipt },
-    Attack { number: "24b", attack: "break a promise: sign a receipt, record something else", level: Level::Key, run: break_receipt },
-    Attack { number: "27", attack: "wedge the checkpoint with signatures of strangers", level: Level::Network, run: wedge },
-    Attack { number: "28", attack: "send events that two readers would read differently", level: Level::Network, run: malformed },
+    Attack {
+        number: "22",
+        attack: "re-sign with another key and swap the key beside the log",
+        level: Level::Disk,
+        run: swap_anchor,
+    },
+    Attack {
+        number: "24",
+        attack: "forge a receipt for an entry that is not in the log",
+        level: Level::Network,
+        run: forge_receipt,
+    },
+    Attack {
+        number: "24b",
+        attack: "break a promise: sign a receipt, record something else",
+        level: Level::Key,
+        run: break_receipt,
+    },
+    Attack {
+        number: "27",
+        attack: "wedge the checkpoint with signatures of strangers",
+        level: Level::Network,
+        run: wedge,
+    },
+    Attack {
+        number: "28",
+        attack: "send events that two readers would read differently",
+        level: Level::Network,
+        run: malformed,
+    },
 ];
 
 /// Whether the key that an auditor pinned gives the attack away, where the key beside the log would not.
@@ -78,7 +103,9 @@ fn prepared(event: &str, n: u64) -> Result<Vec<u8>, DrillError> {
     let mut batch = EventBatch::new();
     let defaults = Defaults { source_id: "drill", source_kind: "drill" };
     let taken = prepare(event.as_bytes(), &defaults, &mut || EventId::version_7(n, [0; 10]), &mut batch);
-    taken.map_err(|faults| WorkbenchError::Note(format!("the drill's own event was refused: {} fault(s)", faults.len())))?;
+    taken.map_err(|faults| {
+        WorkbenchError::Note(format!("the drill's own event was refused: {} fault(s)", faults.len()))
+    })?;
     batch.stamp(RecordedTime(i64::MAX));
     Ok(batch.entries().next().map(|(_, entry)| entry.to_vec()).unwrap_or_default())
 }
@@ -133,14 +160,17 @@ fn wedge(bench: &Workbench) -> Outcome {
             by: format!("verify: strangers are ignored, a flood is refused: {}", summary(&report)),
             means: Means::Bytes,
         },
-        (false, _) => Verdict::Missed { said: "two unknown signatures made an honest checkpoint unreadable".to_owned() },
+        (false, _) => {
+            Verdict::Missed { said: "two unknown signatures made an honest checkpoint unreadable".to_owned() }
+        }
         (true, true) => Verdict::Missed { said: "a megabyte of signatures was taken".to_owned() },
     };
     Ok((verdict, time))
 }
 
 fn malformed(_: &Workbench) -> Outcome {
-    const REST: &str = "\"actor\":{\"id\":\"a\",\"type\":\"human\"},\"action\":\"read\",\"outcome\":{\"result\":\"allowed\"}";
+    const REST: &str =
+        "\"actor\":{\"id\":\"a\",\"type\":\"human\"},\"action\":\"read\",\"outcome\":{\"result\":\"allowed\"}";
     let time = "\"time\":\"2026-01-01T00:00:00Z\"";
     let hostile: Vec<(&str, Vec<u8>)> = vec![
         ("a key twice", format!("{{{time},{time},{REST}}}").into_bytes()),
@@ -156,9 +186,8 @@ fn malformed(_: &Workbench) -> Outcome {
     let (taken, time) = timed(|| {
         let defaults = Defaults { source_id: "drill", source_kind: "drill" };
         let mut batch = EventBatch::new();
-        let accepted = |(_, bytes): &&(&str, Vec<u8>)| {
-            prepare(bytes, &defaults, &mut || EventId([0; 16]), &mut batch).is_ok()
-        };
+        let accepted =
+            |(_, bytes): &&(&str, Vec<u8>)| prepare(bytes, &defaults, &mut || EventId([0; 16]), &mut batch).is_ok();
         hostile.iter().filter(accepted).map(|(what, _)| *what).collect::<Vec<_>>()
     });
     let verdict = if taken.is_empty() {

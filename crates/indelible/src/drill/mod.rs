@@ -109,7 +109,9 @@ pub(crate) enum DrillError {
         said: String,
     },
     /// The log is too small to attack.
-    #[error("the log has {entries} entries; a drill needs at least {needed}: record some, or run `indelible serve --demo`")]
+    #[error(
+        "the log has {entries} entries; a drill needs at least {needed}: record some, or run `indelible serve --demo`"
+    )]
     TooSmall {
         /// How many there are.
         entries: usize,
@@ -129,11 +131,26 @@ pub(crate) struct Attack {
 /// Attacks of the threat model whose detector belongs to a part that does not exist yet.
 const NOT_YET: [(&str, &str, Level, &str); 9] = [
     ("13", "set the server's clock back or forth", Level::Admin, "witness time against entry time (witnesses)"),
-    ("15", "drop events inside the server under load", Level::Admin, "counts in the log against acknowledgements (watch)"),
-    ("16", "flood the log to bury an event or fill the disk", Level::Network, "rates and quotas for each source (watch)"),
+    (
+        "15",
+        "drop events inside the server under load",
+        Level::Admin,
+        "counts in the log against acknowledgements (watch)",
+    ),
+    (
+        "16",
+        "flood the log to bury an event or fill the disk",
+        Level::Network,
+        "rates and quotas for each source (watch)",
+    ),
     ("18", "suspend recording quietly and resume later", Level::Admin, "heartbeat and checkpoint-age alarms (watch)"),
     ("19", "shorten retention or bypass the object lock", Level::Admin, "a scrub of the lock settings (guard)"),
-    ("21", "replace the verifier, or let the page lie", Level::Admin, "a second verifier in the browser (desk); Go's sumdb today"),
+    (
+        "21",
+        "replace the verifier, or let the page lie",
+        Level::Admin,
+        "a second verifier in the browser (desk); Go's sumdb today",
+    ),
     ("23", "make up witnesses, many of one owner", Level::Key, "a witness policy (guard)"),
     ("26", "erase without authority", Level::Admin, "tombstones with two approvers (guard)"),
     ("17b", "delete the bucket that holds the only copy", Level::Admin, "object lock and a mirror (guard)"),

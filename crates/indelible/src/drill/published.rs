@@ -17,28 +17,64 @@ type Outcome = Result<(Verdict, Duration), DrillError>;
 pub(super) const ATTACKS: [Attack; 19] = [
     Attack { number: "1", attack: "edit one byte of an entry", level: Level::Disk, run: edit_entry },
     Attack { number: "2", attack: "edit an entry and its leaf hash", level: Level::Disk, run: edit_entry_and_leaf },
-    Attack { number: "2b", attack: "replace a bundle and all its tiles consistently", level: Level::Disk, run: edit_all_tiles },
-    Attack { number: "3", attack: "edit, rebuild everything and re-sign with the stolen key", level: Level::Key, run: edit_and_resign },
+    Attack {
+        number: "2b",
+        attack: "replace a bundle and all its tiles consistently",
+        level: Level::Disk,
+        run: edit_all_tiles,
+    },
+    Attack {
+        number: "3",
+        attack: "edit, rebuild everything and re-sign with the stolen key",
+        level: Level::Key,
+        run: edit_and_resign,
+    },
     Attack { number: "4", attack: "delete a middle entry", level: Level::Disk, run: delete_entry },
-    Attack { number: "4b", attack: "delete a middle entry, renumber, re-sign", level: Level::Key, run: delete_and_resign },
+    Attack {
+        number: "4b",
+        attack: "delete a middle entry, renumber, re-sign",
+        level: Level::Key,
+        run: delete_and_resign,
+    },
     Attack { number: "5", attack: "cut the tail off the published files", level: Level::Disk, run: truncate },
-    Attack { number: "6", attack: "cut the tail off, re-sign, and go on recording", level: Level::Key, run: truncate_and_continue },
+    Attack {
+        number: "6",
+        attack: "cut the tail off, re-sign, and go on recording",
+        level: Level::Key,
+        run: truncate_and_continue,
+    },
     Attack { number: "7", attack: "put an older state of the published log back", level: Level::Disk, run: roll_back },
     Attack { number: "8", attack: "fork: show another history from a common prefix on", level: Level::Key, run: fork },
     Attack { number: "9", attack: "swap two entries", level: Level::Disk, run: swap_entries },
     Attack { number: "9b", attack: "reorder whole bundles", level: Level::Disk, run: swap_bundles },
     Attack { number: "10", attack: "insert an entry", level: Level::Disk, run: insert_entry },
     Attack { number: "10b", attack: "append a backdated entry and sign it", level: Level::Key, run: backdate_entry },
-    Attack { number: "11", attack: "make a whole log with old times and a fresh key", level: Level::Key, run: backdate_log },
-    Attack { number: "12", attack: "sign a longer parallel log with the stolen key", level: Level::Key, run: parallel_log },
+    Attack {
+        number: "11",
+        attack: "make a whole log with old times and a fresh key",
+        level: Level::Key,
+        run: backdate_log,
+    },
+    Attack {
+        number: "12",
+        attack: "sign a longer parallel log with the stolen key",
+        level: Level::Key,
+        run: parallel_log,
+    },
     Attack { number: "17", attack: "delete the published log", level: Level::Disk, run: delete_log },
     Attack { number: "25", attack: "one bit of a tile rots", level: Level::Hardware, run: rot_tile },
-    Attack { number: "25b", attack: "replace a tile by another of the same log", level: Level::Disk, run: replace_tile },
+    Attack {
+        number: "25b",
+        attack: "replace a tile by another of the same log",
+        level: Level::Disk,
+        run: replace_tile,
+    },
 ];
 
 /// Verifies a folder as an auditor would.
 pub(super) fn check_folder(folder: &Path, key: Option<&str>, kept: Option<&str>) -> Report {
-    let options = VerifyOptions { key: key.map(str::to_owned), from: kept.map(str::to_owned), ..VerifyOptions::default() };
+    let options =
+        VerifyOptions { key: key.map(str::to_owned), from: kept.map(str::to_owned), ..VerifyOptions::default() };
     verify(&FolderSource::new(folder), &options, &mut |_, _| {})
 }
 

@@ -1,0 +1,14 @@
+//! End to end: the real binary, its own port, its own folder, nothing but its command line and its HTTP interface.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod config;
+mod crash;
+mod demo;
+mod find;
+mod harness;
+mod help;
+mod prove;
+mod record;
+mod tls;
+mod tour;
