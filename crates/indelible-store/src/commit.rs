@@ -166,7 +166,7 @@ impl Committer {
         let mut conflicts = Vec::new();
         let mut outcome = None;
         for (position, (slot, entry)) in entries.iter().enumerate() {
-            match group_ids.entry(slot.id.0) {
+            let free = match group_ids.entry(slot.id.0) {
                 Entry::Occupied(held) if held.get().0 != request => {
                     outcome = Some(Plan::Wait);
                     break;
@@ -176,18 +176,17 @@ impl Committer {
                     if !same_content(entry, usize::from(slot.recorded_at), entries[earlier].1) {
                         conflicts.push(Conflict { position, id: slot.id, index: None });
                     }
-                    places.push(match places[earlier] {
-                        Place::New => Place::SameAs(earlier),
-                        known => known,
-                    });
+                    places.push(Place::SameAs(earlier));
                     continue;
                 }
-                Entry::Vacant(free) => {
-                    free.insert((request, position));
-                }
-            }
+                Entry::Vacant(free) => free,
+            };
             match self.ids.find(&slot.id.0) {
-                Ok(None) => places.push(Place::New),
+                Ok(None) => {
+                    free.insert((request, position));
+                    places.push(Place::New);
+                }
+                // nobody has to wait for one that is durable already
                 Ok(Some(index)) => {
                     known.push((index, position));
                     places.push(Place::Known(index));

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs, syncfs};
 
 /// Bytes that a disk writes whole or not at all. Torn writes are looked for in units of this.
 pub const SECTOR: usize = 512;
+
+/// Longest file that is read as a whole: four times the longest entry bundle there can be.
+pub const READ_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// An input or output error with the path and the call it belongs to.
 #[derive(Debug, thiserror::Error)]
@@ -100,10 +103,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// `NotFound` when it is not there.
     fn open(&self, path: &Path) -> Result<Arc<dyn DiskFile>, DiskError>;
-    /// Reads a whole file.
+    /// Reads a whole file of at most [`READ_BYTES_MAX`] bytes.
     ///
     /// # Errors
-    /// `NotFound` when it is not there.
+    /// `NotFound` when it is not there, `FileTooLarge` when it is none of ours.
     fn read(&self, path: &Path) -> Result<Vec<u8>, DiskError>;
     /// Creates or replaces a whole file. Not durable, and not atomic.
     ///
@@ -277,7 +280,14 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, DiskError> {
-        std::fs::read(path).map_err(failed("read", path))
+        let mut file = File::open(path).map_err(failed("read", path))?;
+        let len = file.metadata().map_err(failed("read", path))?.len();
+        if len > READ_BYTES_MAX {
+            return Err(failed("read", path)(io::ErrorKind::FileTooLarge.into()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+        file.read_to_end(&mut bytes).map_err(failed("read", path))?;
+        Ok(bytes)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use indelible_event::time::RECORDED_BYTES;
 use indelible_tlog::bundle::{BUNDLE_BYTES_MAX, BundleError, entries};
 use indelible_tlog::hash::{HASH_BYTES, Hash, leaf_hash};
-use indelible_tlog::tile::{BundleId, TILE_BYTES, TileId};
+use indelible_tlog::tile::{TILE_WIDTH, BundleId, TILE_BYTES, TileId};
 use indelible_tlog::tree::root_of;
 
 use crate::scan::{EntryFields, ScanFault, scan};
@@ -163,11 +163,17 @@ fn read_or_fuller(source: &dyn LogSource, path: &str, fuller: &str, bytes_max: u
         }
         Err(error) => return Read::Failed(FileState::Unreadable(error)),
     }
-    match source.read(fuller, bytes_max, into) {
-        Ok(true) => Read::Fuller,
-        Ok(false) => Read::Failed(FileState::Missing),
-        Err(error) => Read::Failed(FileState::Unreadable(error)),
+    // a log that is written to may have replaced the partial file by a wider one since its checkpoint was read
+    let width: u16 = path.rsplit_once(".p/").and_then(|(_, width)| width.parse().ok()).unwrap_or(TILE_WIDTH);
+    let wider = (width.saturating_add(1)..TILE_WIDTH).map(|width| format!("{fuller}.p/{width}"));
+    for path in std::iter::once(fuller.to_owned()).chain(wider) {
+        match source.read(&path, bytes_max, into) {
+            Ok(true) => return Read::Fuller,
+            Ok(false) => {}
+            Err(error) => return Read::Failed(FileState::Unreadable(error)),
+        }
     }
+    Read::Failed(FileState::Missing)
 }
 
 /// A look through the entries of one bundle.

@@ -2,13 +2,13 @@
 //!
 //! Never: keeps a value that no counted row has.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNanosecondType};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::{BY_MAX, GROUPS_MAX, Interval, StatsRow};
 use crate::columns::{Column, Kind};
@@ -271,56 +271,49 @@ impl Counter {
     /// Counts row by row where a row may have several values of a field: once for each combination.
     fn count_lists(&self, rows: &RecordBatch, bucket: Option<i64>, tally: &mut Tally) -> Result<(), FindError> {
         let buckets = self.buckets(rows, bucket);
-        let mut fields = Vec::with_capacity(self.by.len());
-        for place in 0..self.by.len() {
-            fields.push(self.code_lists(rows, place)?);
-        }
+        let fields = (0..self.by.len()).map(|place| self.code_lists(rows, place)).collect::<Result<Vec<_>, _>>()?;
         for (run, bucket) in buckets.runs(rows.num_rows()) {
             for row in run {
-                let mut groups = vec![[NONE; BY_MAX]];
-                for (place, field) in fields.iter().enumerate() {
-                    let with = |group: [Code; BY_MAX], code: Code| {
-                        let mut group = group;
-                        group[place] = code;
-                        group
-                    };
-                    groups =
-                        groups.iter().flat_map(|group| field[row].iter().map(|code| with(*group, *code))).collect();
-                    if groups.len() > GROUPS_MAX {
-                        return Err(FindError::TooManyGroups { most: GROUPS_MAX });
-                    }
-                }
-                groups.into_iter().try_for_each(|codes| tally.add(Group { bucket, codes }, 1))?;
+                let mut group = Group { bucket, codes: [NONE; BY_MAX] };
+                combine(&fields, 0, row, &mut group, tally)?;
             }
         }
         Ok(())
     }
 
     /// The distinct codes of each row's values of one field; that of none when it has none.
-    fn code_lists(&self, rows: &RecordBatch, place: usize) -> Result<Vec<Vec<Code>>, FindError> {
+    fn code_lists(&self, rows: &RecordBatch, place: usize) -> Result<CodeLists, FindError> {
         let by = &self.by[place];
-        let Some(array) = rows.column_by_name(by.source().name()) else { return Ok(vec![vec![NONE]; rows.num_rows()]) };
-        let mut lists = Vec::with_capacity(rows.num_rows());
-        match (by, array.data_type()) {
-            (By::Attribute(name), DataType::Utf8) => {
+        let mut lists = CodeLists::default();
+        let array = rows.column_by_name(by.source().name());
+        match (by, array, array.map(|array| array.data_type())) {
+            (By::Attribute(name), Some(array), Some(DataType::Utf8)) => {
                 for text in array.as_string::<i32>() {
                     let found = text.and_then(|text| name.find(text)).map(|value| attribute_texts(&value));
                     let mut values = locked(&self.values[place]);
-                    lists.push(distinct(found.unwrap_or_default().iter().map(|text| values.code(text)))?);
+                    for text in found.unwrap_or_default() {
+                        lists.codes.push(values.code(&text)?);
+                    }
+                    lists.close();
                 }
             }
-            (By::Column(_), DataType::List(_)) => {
+            (By::Column(_), Some(array), Some(DataType::List(_))) => {
                 let list = array.as_list::<i32>();
                 let items = RecordBatch::try_from_iter([(by.source().name(), list.values().clone())])?;
                 let codes = self.codes(&items, place, &mut Translated::default())?;
                 for (row, ends) in list.value_offsets().windows(2).enumerate() {
-                    let (from, until) =
-                        (usize::try_from(ends[0]).unwrap_or_default(), usize::try_from(ends[1]).unwrap_or_default());
-                    let range = if list.is_valid(row) { from..until } else { 0..0 };
-                    lists.push(distinct(codes[range].iter().copied().filter(|code| *code != NONE).map(Ok))?);
+                    if list.is_valid(row) {
+                        let from = usize::try_from(ends[0]).unwrap_or_default();
+                        let until = usize::try_from(ends[1]).unwrap_or_default();
+                        lists.codes.extend(codes[from..until].iter().filter(|code| **code != NONE));
+                    }
+                    lists.close();
                 }
             }
-            _ => lists.extend(self.codes(rows, place, &mut Translated::default())?.into_iter().map(|code| vec![code])),
+            _ => {
+                lists.codes = self.codes(rows, place, &mut Translated::default())?;
+                lists.ends = (1..=lists.codes.len()).collect();
+            }
         }
         Ok(lists)
     }
@@ -388,15 +381,50 @@ impl Translated {
     }
 }
 
-/// The distinct codes; that of none when there is none.
-fn distinct(codes: impl Iterator<Item = Result<Code, FindError>>) -> Result<Vec<Code>, FindError> {
-    let mut all = codes.collect::<Result<Vec<_>, _>>()?;
-    all.sort_unstable();
-    all.dedup();
-    if all.is_empty() {
-        all.push(NONE);
+/// The codes of each row, one row's after the other's.
+#[derive(Debug, Default)]
+struct CodeLists {
+    codes: Vec<Code>,
+    ends: Vec<usize>,
+}
+
+impl CodeLists {
+    /// Ends the row whose codes were pushed: each stands once, and that of none when there is no other.
+    fn close(&mut self) {
+        let start = self.ends.last().copied().unwrap_or_default();
+        match self.codes.len() - start {
+            0 => self.codes.push(NONE),
+            1 => {}
+            _ => {
+                let mut own = self.codes.split_off(start);
+                own.sort_unstable();
+                own.dedup();
+                self.codes.append(&mut own);
+            }
+        }
+        self.ends.push(self.codes.len());
     }
-    Ok(all)
+
+    fn of(&self, row: usize) -> &[Code] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.codes[start..self.ends[row]]
+    }
+}
+
+/// Counts one row in each combination of its values of the fields from `place` on.
+fn combine(
+    fields: &[CodeLists],
+    place: usize,
+    row: usize,
+    group: &mut Group,
+    tally: &mut Tally,
+) -> Result<(), FindError> {
+    let Some(field) = fields.get(place) else { return tally.add(*group, 1) };
+    for code in field.of(row) {
+        group.codes[place] = *code;
+        combine(fields, place + 1, row, group, tally)?;
+    }
+    Ok(())
 }
 
 fn count_in_table(

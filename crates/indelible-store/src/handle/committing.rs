@@ -55,7 +55,7 @@ pub(super) fn run_committer(mut committer: Committer, mut messages: mpsc::Receiv
         let outcomes = committer.commit(batches);
         let full = outcomes.iter().any(|outcome| matches!(outcome, Err(RecordError::Full)));
         state.set_full(Side::Committing, full);
-        state.change(|state| state.durable_size = committer.size());
+        state.change(|state| state.durable_size = state.durable_size.max(committer.size()));
         if let Some(reason) = committer.stopped() {
             tracing::error!(reason, "the journal has stopped");
             state.stop(reason.to_owned());

@@ -13,6 +13,9 @@ use crate::read::Published;
 use super::committing::Message;
 use super::state::{Side, StateCell};
 
+/// Shortest time between two rounds, whatever is configured: an idle log must not keep a core busy.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
 /// What the sealing thread works with.
 pub(super) struct Sealing {
     pub(super) sealer: Sealer,
@@ -31,6 +34,7 @@ impl Sealing {
     /// Seals once an interval until told to close, then until nothing is left.
     pub(super) fn run(mut self, closed: &std_mpsc::Receiver<()>) {
         let mut closing = false;
+        let interval = self.interval.max(INTERVAL_MIN);
         loop {
             let round = Instant::now();
             let mut sealed = 0;
@@ -40,8 +44,10 @@ impl Sealing {
                     self.state.set_full(Side::Sealing, false);
                 }
                 Err(error) if error.is_full() => {
+                    if !self.state.is_full(Side::Sealing) {
+                        tracing::warn!(error = %chain(&error), "sealing waits for room on the disk");
+                    }
                     self.state.set_full(Side::Sealing, true);
-                    tracing::warn!(error = %chain(&error), "sealing waits for room on the disk");
                 }
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "sealing has stopped");
@@ -53,7 +59,7 @@ impl Sealing {
                 return;
             }
             let behind = sealed >= SEAL_ENTRIES_MAX || closing;
-            let wait = if behind { Duration::ZERO } else { self.interval.saturating_sub(round.elapsed()) };
+            let wait = if behind { Duration::ZERO } else { interval.saturating_sub(round.elapsed()) };
             closing |= !matches!(closed.recv_timeout(wait), Err(std_mpsc::RecvTimeoutError::Timeout));
         }
     }
@@ -65,7 +71,11 @@ impl Sealing {
             let size = sealed.checkpoint.size;
             added = sealed.added;
             *self.published.write().unwrap_or_else(PoisonError::into_inner) = Some(sealed.checkpoint);
-            self.state.change(|state| state.published_size = size);
+            self.state.change(|state| {
+                state.published_size = size;
+                // the committing thread may not have come to saying so yet
+                state.durable_size = state.durable_size.max(size);
+            });
             tracing::debug!(size, added, "checkpoint published");
         }
         if let Err(error) = self.id_runs.flush(&self.journal, self.ids_begin) {

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indelible_tlog::tree::TREE_SIZE_MAX;
+
 use crate::disk::{Disk, DiskFile};
 
 use super::IdsError;
@@ -50,7 +52,7 @@ pub(super) fn parse_file_name(name: &str) -> Option<(u64, u64)> {
         let plain = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| text.parse::<u64>().ok())?
     };
-    Some((number(first)?, number(end)?)).filter(|(first, end)| first < end)
+    Some((number(first)?, number(end)?)).filter(|(first, end)| first < end && *end <= TREE_SIZE_MAX.0)
 }
 
 fn prefix(id: &[u8; 16]) -> u64 {
@@ -96,7 +98,7 @@ impl Run {
         let path = folder.join(file_name(first, end));
         let beside = path.with_extension("tmp");
         let blocks = count.div_ceil(PAIRS_PER_BLOCK as u64);
-        let lines = usize::try_from((end - first) * FILTER_BITS_PER_ID / 512 + 1).unwrap_or(1);
+        let lines = usize::try_from(count * FILTER_BITS_PER_ID / 512 + 1).unwrap_or(1);
         let mut filter = vec![0u8; lines * FILTER_LINE_BYTES];
         let blocks_at = (HEADER_BYTES + 2 * ID_BYTES + filter.len() + 4) as u64 + blocks * 8;
         disk.remove(&beside)?;

@@ -102,10 +102,13 @@ impl JournalReader {
                 };
                 (file, place, segment.path.clone())
             };
-            bytes.clear();
-            bytes.resize(place.header.extent(), 0);
-            file.read_at(place.offset, &mut bytes)?;
-            if judge(&place.header, &bytes) != Extent::Whole {
+            // grows to the largest record and is then filled anew each time: nothing is zeroed for nothing
+            if bytes.len() < place.header.extent() {
+                bytes.resize(place.header.extent(), 0);
+            }
+            let bytes = &mut bytes[..place.header.extent()];
+            file.read_at(place.offset, bytes)?;
+            if judge(&place.header, bytes) != Extent::Whole {
                 let reason = "a durable record no longer matches its checksum".to_owned();
                 return Err(JournalError::Damaged { path, offset: place.offset, reason });
             }

@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indelible_tlog::tree::TREE_SIZE_MAX;
+
 use crate::disk::{Disk, DiskFile, SECTOR};
 
 use super::JournalError;
 use super::record::{self, Extent, HEADER_BYTES, RecordHeader, is_zero};
 
 const MAGIC: [u8; 8] = *b"INDjrnl1";
+/// Largest index that a file name may say: what the tree can have, far from where adding a record could overflow.
+const INDEX_MAX: u64 = TREE_SIZE_MAX.0;
 /// Bytes read at once when looking for something in unwritten space.
 const SCAN_BYTES: usize = 128 * SECTOR;
 
@@ -56,7 +60,8 @@ pub(super) fn file_name(first_index: u64) -> String {
 
 pub(super) fn parse_file_name(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".journal")?;
-    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+    let plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse().ok())?.filter(|first| *first <= INDEX_MAX)
 }
 
 impl Segment {

@@ -142,7 +142,14 @@ async fn readers_never_miss_an_entry_or_a_tile_while_the_journal_is_trimmed() {
     });
     let readers: Vec<_> = readers.collect();
     for n in 0..300 {
-        assert_eq!(record(&log, n * 7..n * 7 + 7).await.unwrap(), n * 7);
+        let first = loop {
+            match record(&log, n * 7..n * 7 + 7).await {
+                // runs are small here, and so is the number of ids that may wait for one
+                Err(RecordError::Busy { .. }) => tokio::task::yield_now().await,
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(first, n * 7);
     }
     log.watch().wait_for(|state| state.published_size == 2100).await.unwrap();
     done.store(true, Ordering::SeqCst);
@@ -185,14 +192,10 @@ async fn closing_in_the_middle_of_load_loses_nothing_that_was_acknowledged() {
 
 #[tokio::test]
 async fn an_unknown_outcome_stops_the_log_and_says_why_until_the_next_start() {
-    use indelible_testkit::sim_disk::{Fault, FaultPlan};
     let disk = SimDisk::new();
-    let mut slow = settings();
-    slow.checkpoint_interval = Duration::from_secs(3600);
-    let log = start(&disk, &slow);
+    let log = start(&disk, &settings());
     record(&log, 0..3).await.unwrap();
-    // write, then sync: the second operation from here
-    disk.plan(Some(FaultPlan { at: disk.operations() + 1, fault: Fault::FailedSync, seed: 3 }));
+    disk.fail_syncs(Some(".journal"));
     let Err(RecordError::Stopped { reason, .. }) = record(&log, 3..6).await else {
         panic!("a failed sync was acknowledged")
     };
@@ -202,8 +205,19 @@ async fn an_unknown_outcome_stops_the_log_and_says_why_until_the_next_start() {
     assert_reads(&log, 2);
     log.close();
     drop(log);
+    disk.fail_syncs(None);
     let log = start(&disk, &settings());
     record(&log, 0..6).await.unwrap();
     assert_eq!(log.size(), 6);
     assert_reads(&log, 5);
+}
+
+#[tokio::test]
+async fn a_storm_of_one_request_is_answered_with_one_index() {
+    let log = start(&SimDisk::new(), &settings());
+    let storm = (0..2000).map(|_| record(&log, 0..3));
+    for outcome in join_all(storm).await {
+        assert_eq!(outcome.unwrap(), 0);
+    }
+    assert_eq!(log.size(), 3);
 }

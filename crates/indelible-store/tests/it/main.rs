@@ -8,4 +8,5 @@ mod ids;
 mod journal;
 mod load;
 mod running;
+mod sealing;
 mod strace;

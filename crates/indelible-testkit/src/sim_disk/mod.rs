@@ -48,6 +48,8 @@ struct State {
     notes: Vec<Arc<[u8]>>,
     recording: Option<Vec<Moment>>,
     paused: bool,
+    /// Syncs of paths that end like this fail.
+    failing: Option<&'static str>,
 }
 
 /// One operation of a recorded run.
@@ -95,6 +97,7 @@ impl SimDisk {
             notes: Vec::new(),
             recording: None,
             paused: false,
+            failing: None,
         })
     }
 
@@ -109,6 +112,11 @@ impl SimDisk {
     /// Holds every operation from now on, as a disk that hangs would, until [`SimDisk::resume`].
     pub fn pause(&self) {
         self.state().paused = true;
+    }
+
+    /// From now on every sync of a path that ends in `suffix` fails; `None` for none.
+    pub fn fail_syncs(&self, suffix: Option<&'static str>) {
+        self.state().failing = suffix;
     }
 
     /// Lets operations go on.
@@ -255,6 +263,10 @@ impl SimDisk {
             state.recording.is_some().then(|| Moment { before: state.copy(), kind, call, path: path.to_owned() });
         if let (Some(recording), Some(moment)) = (&mut state.recording, recorded) {
             recording.push(moment);
+        }
+        if kind == Kind::Sync && state.failing.is_some_and(|suffix| path.to_string_lossy().ends_with(suffix)) {
+            let at = state.operations;
+            state.plan = Some(FaultPlan { at, fault: Fault::FailedSync, seed: at });
         }
         let mut ending = state.begin(kind).map_err(failed)?;
         let mut part = None;
