@@ -4,6 +4,7 @@
 //! row group. Promises: exact counts; memory is bounded by [`GROUPS_MAX`]. Never: a partial count that looks like a whole one.
 
 mod buckets;
+mod code_lists;
 mod counter;
 
 #[cfg(test)]

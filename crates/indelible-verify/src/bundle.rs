@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use indelible_event::time::RECORDED_BYTES;
 use indelible_tlog::bundle::{BUNDLE_BYTES_MAX, BundleError, entries};
 use indelible_tlog::hash::{HASH_BYTES, Hash, leaf_hash};
-use indelible_tlog::tile::{TILE_WIDTH, BundleId, TILE_BYTES, TileId};
+use indelible_tlog::tile::{BundleId, TILE_BYTES, TILE_WIDTH, TileId};
 use indelible_tlog::tree::root_of;
 
 use crate::scan::{EntryFields, ScanFault, scan};

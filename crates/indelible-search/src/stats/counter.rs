@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNano
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use super::code_lists::CodeLists;
 use super::{BY_MAX, GROUPS_MAX, Interval, StatsRow};
 use crate::columns::{Column, Kind};
 use crate::error::FindError;
@@ -40,8 +41,8 @@ impl By {
 }
 
 /// A number for each value; 0 stands for none.
-type Code = u32;
-const NONE: Code = 0;
+pub(super) type Code = u32;
+pub(super) const NONE: Code = 0;
 /// Not looked up yet.
 const UNKNOWN: Code = Code::MAX;
 /// A bucket for entries without a time.
@@ -378,36 +379,6 @@ impl Translated {
             self.codes[0] = NONE;
             self.dictionary = Some(dictionary.clone());
         }
-    }
-}
-
-/// The codes of each row, one row's after the other's.
-#[derive(Debug, Default)]
-struct CodeLists {
-    codes: Vec<Code>,
-    ends: Vec<usize>,
-}
-
-impl CodeLists {
-    /// Ends the row whose codes were pushed: each stands once, and that of none when there is no other.
-    fn close(&mut self) {
-        let start = self.ends.last().copied().unwrap_or_default();
-        match self.codes.len() - start {
-            0 => self.codes.push(NONE),
-            1 => {}
-            _ => {
-                let mut own = self.codes.split_off(start);
-                own.sort_unstable();
-                own.dedup();
-                self.codes.append(&mut own);
-            }
-        }
-        self.ends.push(self.codes.len());
-    }
-
-    fn of(&self, row: usize) -> &[Code] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.codes[start..self.ends[row]]
     }
 }
 
