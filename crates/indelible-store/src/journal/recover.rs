@@ -100,21 +100,23 @@ fn open_segments(
 ) -> Result<(Vec<Segment>, Vec<u64>), JournalError> {
     let mut firsts: Vec<u64> = disk.list(folder)?.iter().filter_map(|name| segment::parse_file_name(name)).collect();
     let mut removable = Vec::new();
-    if let Some(last) = firsts.last().copied()
-        && Segment::open_last(disk, folder, last)?.is_none()
+    let mut last = firsts.last().map_or(Ok(None), |first| Segment::open_last(disk, folder, *first))?;
+    if last.is_none()
+        && let Some(headerless) = firsts.pop()
     {
-        firsts.pop();
-        removable.push(last);
+        removable.push(headerless);
+        last = firsts.last().map_or(Ok(None), |first| Segment::open_last(disk, folder, *first))?;
     }
     let keep = firsts.iter().rposition(|first| *first <= keep_from).unwrap_or(0);
     removable.extend(firsts.drain(..keep));
 
     let mut segments = Vec::new();
-    for (n, first) in firsts.iter().enumerate() {
-        let is_last = n + 1 == firsts.len();
-        let segment =
-            if is_last { Segment::open_last(disk, folder, *first)? } else { Segment::open(disk, folder, *first)? };
-        segments.push(segment.ok_or_else(|| JournalError::Damaged {
+    for first in &firsts {
+        let opened = match &last {
+            Some(last) if last.first_index == *first => Some(last.clone()),
+            _ => Segment::open(disk, folder, *first)?,
+        };
+        segments.push(opened.ok_or_else(|| JournalError::Damaged {
             path: folder.join(segment::file_name(*first)),
             offset: 0,
             reason: "the segment header is missing, yet an earlier or later segment needs it".to_owned(),

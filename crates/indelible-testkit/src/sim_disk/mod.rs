@@ -156,6 +156,12 @@ impl SimDisk {
         self.state().operations
     }
 
+    /// How many processes have started on it.
+    #[must_use]
+    pub fn starts(&self) -> u32 {
+        self.state().start
+    }
+
     /// Bytes that all files together may take.
     pub fn set_capacity(&self, bytes: u64) {
         self.state().capacity = bytes;

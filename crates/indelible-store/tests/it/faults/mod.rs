@@ -68,16 +68,23 @@ impl Recorded<'_> {
     }
 
     /// The disk before an operation, or after the last one.
-    fn before(&self, operation: u64) -> SimDisk {
+    fn before(&self, operation: u64) -> &SimDisk {
         let at = usize::try_from(operation - self.first).unwrap();
-        self.moments.get(at).map_or(&self.end, |moment| &moment.before).copy()
+        self.moments.get(at).map_or(&self.end, |moment| &moment.before)
+    }
+
+    /// Whether the crash can begin from the recorded disk: not when the script itself ends the process right after the
+    /// operation, for what is recorded next is the disk after that.
+    fn is_recorded(&self, case: Case) -> bool {
+        let starts = |operation| self.before(operation).starts();
+        CRASHES.contains(&case.fault) && starts(case.operation) == starts(case.operation + 1)
     }
 
     /// Crashes at the operation, on a copy of the recorded disk.
     fn crash(&self, case: Case) -> Driver<'_> {
         let synced = self.kind(case.operation) == Kind::Sync;
         let done = case.fault == Fault::CrashAfter || (case.fault != Fault::CrashBefore && !synced);
-        let disk = self.before(case.operation + u64::from(done));
+        let disk = self.before(case.operation + u64::from(done)).copy();
         if let Some(survivors) = case.fault.survivors() {
             disk.lose_power(survivors, case.seed);
         }
@@ -97,7 +104,7 @@ impl Recorded<'_> {
 
     fn run(&self, case: Case) -> Result<(), String> {
         let crash = CRASHES.contains(&case.fault);
-        let mut driver = if crash { self.crash(case) } else { self.live(case)? };
+        let mut driver = if self.is_recorded(case) { self.crash(case) } else { self.live(case)? };
         if crash || driver.disk.crashed() {
             driver.restart();
         }
@@ -201,7 +208,8 @@ fn growing() -> Workload {
                 vec![330],
                 range(340..352),
                 vec![353, 340],
-                range(360..364),
+                // one that by then stands in a bundle only
+                vec![360, 361, 301, 362],
             ];
             batches(&spec.iter().map(Vec::as_slice).collect::<Vec<_>>())
         },
@@ -237,7 +245,7 @@ fn seeds(fault: Fault) -> u64 {
         Fault::Fail | Fault::FailDone | Fault::NoSpace => 2,
         Fault::CrashWithin | Fault::ShortWrite | Fault::FlippedBit | Fault::FailedSync => 8,
         Fault::CrashBefore | Fault::CrashAfter | Fault::Lost => 20,
-        Fault::Torn | Fault::Reordered => 64,
+        Fault::Torn | Fault::Reordered => 66,
     }
 }
 
@@ -267,14 +275,14 @@ fn run_all(recorded: &Recorded<'_>, at_least: u64) {
 
 #[test]
 fn a_log_survives_every_fault_at_every_operation_from_its_making_on() {
-    run_all(&record(&beginning(), &empty(), Vec::new()), 39_000);
+    run_all(&record(&beginning(), &empty(), Vec::new()), 39_500);
 }
 
 #[test]
 fn a_log_survives_every_fault_at_every_operation_while_it_grows() {
     let workload = growing();
     let (base, acks) = grown(&workload);
-    run_all(&record(&workload, &base, acks), 61_000);
+    run_all(&record(&workload, &base, acks), 60_500);
 }
 
 #[test]
@@ -284,9 +292,12 @@ fn the_simulation_is_deterministic_and_a_recorded_crash_is_the_crash_itself() {
     let again = record(&workload, &empty(), Vec::new());
     let everything = |disk: &SimDisk| (disk.operations(), disk.files(Path::new("/")));
     assert_eq!(everything(&recorded.end), everything(&again.end));
-    for operation in (recorded.first..recorded.first + recorded.moments.len() as u64).step_by(7) {
+    for operation in (recorded.first..recorded.first + recorded.moments.len() as u64).step_by(3) {
         for fault in CRASHES.into_iter().filter(|fault| fault.can_hit(recorded.kind(operation))) {
             let case = Case { operation, fault, seed: operation };
+            if !recorded.is_recorded(case) {
+                continue;
+            }
             let (from_record, live) = (recorded.crash(case), recorded.live(case).unwrap());
             from_record.disk.restart();
             live.disk.restart();
