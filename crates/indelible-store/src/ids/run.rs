@@ -170,9 +170,12 @@ impl Run {
             && filter_len <= len
             && lines_fit
             && count.div_ceil(PAIRS_PER_BLOCK as u64) == blocks;
-        let blocks_at = header.len() as u64 + blocks.saturating_mul(8).saturating_add(filter_len).saturating_add(4);
+        // the numbers are not checked yet: a hostile header must not make the sum wrap round to the file's length
+        let blocks_bytes = blocks.saturating_mul(BLOCK_BYTES as u64);
+        let starts_bytes = blocks.saturating_mul(8);
+        let blocks_at = (header.len() as u64 + 4).saturating_add(starts_bytes).saturating_add(filter_len);
         let named = header[..8] == MAGIC && number(0) == first && number(1) == end;
-        if !named || !sizes_fit || blocks_at + blocks * BLOCK_BYTES as u64 != len {
+        if !named || !sizes_fit || blocks_at.saturating_add(blocks_bytes) != len {
             return Err(damaged("its header does not describe it"));
         }
         let mut bytes = vec![0u8; usize::try_from(blocks_at).unwrap_or_default()];
@@ -366,6 +369,21 @@ mod tests {
         let run = Run::write(&RealDisk, folder.path(), (0, 1000), 1000, pairs).unwrap();
         for n in 0..1000 {
             assert_eq!(find(&run, &same_prefix(n)), Some(n));
+        }
+    }
+
+    #[test]
+    fn a_header_that_claims_more_blocks_than_there_can_be_is_damage() {
+        for blocks in [1u64 << 61, u64::MAX, u64::MAX / 8] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut bytes = MAGIC.to_vec();
+            for number in [0u64, 20, 20, blocks, 0] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            bytes.resize(HEADER_BYTES + 2 * ID_BYTES + 4, 0);
+            std::fs::write(folder.path().join(file_name(0, 20)), &bytes).unwrap();
+            let opened = Run::open(&RealDisk, folder.path(), 0, 20);
+            assert!(matches!(opened, Err(IdsError::Damaged { .. })), "{blocks} blocks");
         }
     }
 
