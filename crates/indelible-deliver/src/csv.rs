@@ -49,19 +49,26 @@ pub fn csv_row(index: u64, entry: &[u8], out: &mut Vec<u8>) -> Result<(), Export
 }
 
 fn write<'a>(index: u64, cells: impl Iterator<Item = Cow<'a, str>>, out: &mut Vec<u8>) -> Result<(), ExportError> {
-    let failed = |source| ExportError::Row { index, source };
+    csv_record(cells, out).map_err(|source| ExportError::Row { index, source })
+}
+
+/// Appends cells as one record, quoted where they must be. Texts are to be made safe by [`csv_safe`] first.
+///
+/// # Errors
+/// As the writer says.
+pub fn csv_record<'a>(cells: impl Iterator<Item = Cow<'a, str>>, out: &mut Vec<u8>) -> Result<(), csv::Error> {
     let mut writer =
         csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).buffer_capacity(ROW_BYTES).from_writer(out);
     for cell in cells {
-        writer.write_field(cell.as_bytes()).map_err(failed)?;
+        writer.write_field(cell.as_bytes())?;
     }
-    writer.write_record(None::<&[u8]>).map_err(failed)?;
-    writer.flush().map_err(|error| failed(error.into()))
+    writer.write_record(None::<&[u8]>)?;
+    Ok(writer.flush()?)
 }
 
 fn cells<'a>(index: u64, view: &'a EventView<'_>) -> Vec<Cow<'a, str>> {
     let mut cells = Vec::with_capacity(CSV_COLUMNS.len());
-    cells.extend([index.to_string().into(), safe(&view.id), safe(&view.time), safe(&view.recorded)]);
+    cells.extend([index.to_string().into(), csv_safe(&view.id), csv_safe(&view.time), csv_safe(&view.recorded)]);
     cells.extend([text(view.source.id.as_ref()), text(view.source.kind.as_ref()), number(view.source.seq)]);
     push_actor(&view.actor, &mut cells);
     cells.push(list(view.on_behalf_of.iter().filter_map(|actor| actor.id.as_ref())));
@@ -139,12 +146,13 @@ fn push_ai<'a>(ai: &'a AiView<'_>, cells: &mut Vec<Cow<'a, str>>) {
 }
 
 /// A text that cannot become a formula.
-fn safe(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn csv_safe(text: &str) -> Cow<'_, str> {
     if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 fn text<'a>(text: Option<&'a Cow<'_, str>>) -> Cow<'a, str> {
-    text.map_or(Cow::Borrowed(""), |text| safe(text))
+    text.map_or(Cow::Borrowed(""), |text| csv_safe(text))
 }
 
 fn number<'a, N: ToString>(number: Option<N>) -> Cow<'a, str> {
@@ -165,7 +173,7 @@ fn list<'a>(items: impl Iterator<Item = &'a Cow<'a, str>>) -> Cow<'a, str> {
             joined.push_str(item);
         }
     }
-    match safe(&joined) {
+    match csv_safe(&joined) {
         Cow::Owned(safe) => Cow::Owned(safe),
         Cow::Borrowed(_) => Cow::Owned(joined),
     }

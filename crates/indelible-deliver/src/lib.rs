@@ -13,7 +13,7 @@ mod testing;
 use indelible_event::json::JsonError;
 use indelible_event::view::EventView;
 
-pub use crate::csv::{CSV_COLUMNS, csv_header, csv_row};
+pub use crate::csv::{CSV_COLUMNS, csv_header, csv_record, csv_row, csv_safe};
 pub use crate::ocsf::{OCSF_VERSION, ocsf_line};
 
 /// An entry could not be exported.

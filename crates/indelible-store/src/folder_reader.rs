@@ -9,13 +9,14 @@ use indelible_tlog::checkpoint::Checkpoint;
 use indelible_tlog::note::VerifierKey;
 
 use crate::disk::{Disk, RealDisk};
-use crate::log::{LogError, SignedCheckpoint};
+use crate::log::{LogError, SignedCheckpoint, proof_text};
 use crate::read::BundleReader;
-use crate::storage::{CHECKPOINT_PATH, FolderStorage};
+use crate::storage::{CHECKPOINT_PATH, FolderStorage, LogStorage};
 
 /// Reads the published part of a log folder, without a server and without its key: for offline search and export.
 #[derive(Debug)]
 pub struct FolderReader {
+    storage: Arc<dyn LogStorage>,
     bundles: BundleReader,
     /// The verifier key found beside the log. It proves nothing by itself.
     pub vkey: VerifierKey,
@@ -40,9 +41,19 @@ impl FolderReader {
         let opened = Checkpoint::open(&note, &vkey).map_err(|error| unusable("the checkpoint", &error))?;
         let note = String::from_utf8(note).map_err(|error| unusable("the checkpoint", &error))?;
         let checkpoint = SignedCheckpoint { size: opened.size.0, root: opened.root, note: note.into() };
-        let storage = FolderStorage::open(disk, folder.to_owned()).map_err(LogError::from)?;
+        let storage: Arc<dyn LogStorage> =
+            Arc::new(FolderStorage::open(disk, folder.to_owned()).map_err(LogError::from)?);
         let published = Arc::new(RwLock::new(Some(checkpoint.clone())));
-        Ok(Self { bundles: BundleReader::new(Arc::new(storage), published), vkey, checkpoint })
+        let bundles = BundleReader::new(Arc::clone(&storage), published);
+        Ok(Self { storage, bundles, vkey, checkpoint })
+    }
+
+    /// The tlog-proof of an entry under the published checkpoint; `None` when the checkpoint does not cover it.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or its tiles do not fit the tree.
+    pub fn proof(&self, index: EntryIndex) -> Result<Option<String>, LogError> {
+        proof_text(&self.storage, &self.checkpoint, index.0)
     }
 }
 

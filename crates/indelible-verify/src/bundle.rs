@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use indelible_event::time::RECORDED_BYTES;
 use indelible_tlog::bundle::{BUNDLE_BYTES_MAX, BundleError, entries};
 use indelible_tlog::hash::{HASH_BYTES, Hash, leaf_hash};
-use indelible_tlog::tile::{BundleId, TILE_BYTES, TILE_WIDTH, TileId};
+use indelible_tlog::tile::{BundleId, TILE_BYTES, TileId};
 use indelible_tlog::tree::root_of;
 
 use crate::scan::{EntryFields, ScanFault, scan};
@@ -152,7 +152,8 @@ impl Read {
     }
 }
 
-/// A log may drop a partial file once the full one is there (tlog-tiles, section Partial Tiles).
+/// A log may drop a partial file once the full one is there (tlog-tiles, section Partial Tiles), or, while it is written to, for
+/// a wider one.
 fn read_or_fuller(source: &dyn LogSource, path: &str, fuller: &str, bytes_max: usize, into: &mut Vec<u8>) -> Read {
     match source.read(path, bytes_max, into) {
         Ok(true) => return Read::Exact,
@@ -163,17 +164,17 @@ fn read_or_fuller(source: &dyn LogSource, path: &str, fuller: &str, bytes_max: u
         }
         Err(error) => return Read::Failed(FileState::Unreadable(error)),
     }
-    // a log that is written to may have replaced the partial file by a wider one since its checkpoint was read
-    let width: u16 = path.rsplit_once(".p/").and_then(|(_, width)| width.parse().ok()).unwrap_or(TILE_WIDTH);
-    let wider = (width.saturating_add(1)..TILE_WIDTH).map(|width| format!("{fuller}.p/{width}"));
-    for path in std::iter::once(fuller.to_owned()).chain(wider) {
-        match source.read(&path, bytes_max, into) {
-            Ok(true) => return Read::Fuller,
-            Ok(false) => {}
-            Err(error) => return Read::Failed(FileState::Unreadable(error)),
-        }
+    // looked for first: once the full file is there, the partial ones may go at any moment
+    let fuller_one = match source.wider(path) {
+        Ok(Some(wider)) => source.read(&wider, bytes_max, into),
+        Ok(None) => Ok(false),
+        Err(error) => Err(error),
+    };
+    match fuller_one.and_then(|found| if found { Ok(true) } else { source.read(fuller, bytes_max, into) }) {
+        Ok(true) => Read::Fuller,
+        Ok(false) => Read::Failed(FileState::Missing),
+        Err(error) => Read::Failed(FileState::Unreadable(error)),
     }
-    Read::Failed(FileState::Missing)
 }
 
 /// A look through the entries of one bundle.

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indelible_tlog::tile::TILE_WIDTH;
 use ureq::Agent;
 
 /// Longest wait for one resource over HTTP, body included: a full bundle is at most 16 MB.
@@ -82,6 +83,16 @@ pub trait LogSource: Sync {
     /// # Errors
     /// [`SourceError`]
     fn read(&self, path: &str, bytes_max: usize, into: &mut Vec<u8>) -> Result<bool, SourceError>;
+
+    /// The widest partial version of the partial resource at `path`, if the source can look and has one that is wider: a log
+    /// that is written to may have replaced the one that its earlier checkpoint needs. Over HTTP nothing is looked for:
+    /// clients must not fetch partial resources that no checkpoint names (tlog-tiles, section Partial Tiles).
+    ///
+    /// # Errors
+    /// [`SourceError`]
+    fn wider(&self, _path: &str) -> Result<Option<String>, SourceError> {
+        Ok(None)
+    }
 
     /// Names every file of the log, if the source can; `false` when it cannot.
     ///
@@ -158,6 +169,26 @@ impl LogSource for FolderSource {
         }
         into.truncate(got);
         Ok(true)
+    }
+
+    fn wider(&self, path: &str) -> Result<Option<String>, SourceError> {
+        let width_of = |name: &str| name.parse().ok().filter(|width| (1..TILE_WIDTH).contains(width));
+        let Some((folder, width)) = path.rsplit_once('/').and_then(|(folder, name)| Some((folder, width_of(name)?)))
+        else {
+            return Ok(None);
+        };
+        let error = |source| SourceError::Io { path: folder.to_owned(), source };
+        let items = match fs::read_dir(self.root.join(folder)) {
+            Ok(items) => items,
+            Err(error) if absent(&error) => return Ok(None),
+            Err(source) => return Err(error(source)),
+        };
+        let mut widest = width;
+        for item in items {
+            let name = item.map_err(error)?.file_name();
+            widest = name.to_str().and_then(width_of).unwrap_or(widest).max(widest);
+        }
+        Ok((widest > width).then(|| format!("{folder}/{widest}")))
     }
 
     fn list(&self, each: &mut dyn FnMut(&str)) -> Result<bool, SourceError> {

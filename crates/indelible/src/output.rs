@@ -1,9 +1,11 @@
 //! Data on standard output in the form that was asked for: a table for people, JSON, NDJSON or CSV for programs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use clap::ValueEnum;
+use indelible_deliver::{csv_record, csv_safe};
 use serde_json::Value;
 
 /// How events are printed.
@@ -129,21 +131,16 @@ pub(crate) fn event_row(index: u64, event: &Value) -> Vec<String> {
 /// Names of the columns of [`event_row`].
 pub(crate) const EVENT_COLUMNS: [&str; 7] = ["index", "time", "actor", "action", "operation", "resources", "outcome"];
 
-/// One CSV line, safe to open in a spreadsheet: cells that would be read as formulas get a leading apostrophe.
+/// One CSV line, safe to open in a spreadsheet: cells that would be read as formulas get a leading apostrophe; whole numbers
+/// stay numbers.
 pub(crate) fn csv_line(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
-    for (n, cell) in cells.iter().enumerate() {
-        if n > 0 {
-            write!(out, ",")?;
-        }
-        let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<i64>().is_err();
-        let cell = if formula { format!("'{cell}") } else { cell.clone() };
-        if cell.contains([',', '"', '\n', '\r']) {
-            write!(out, "\"{}\"", cell.replace('"', "\"\""))?;
-        } else {
-            write!(out, "{cell}")?;
-        }
-    }
-    write!(out, "\r\n")
+    let safe = cells.iter().map(|cell| match cell.parse::<i64>() {
+        Ok(_) => Cow::Borrowed(cell.as_str()),
+        Err(_) => csv_safe(cell),
+    });
+    let mut line = Vec::new();
+    csv_record(safe, &mut line).map_err(io::Error::other)?;
+    out.write_all(&line)
 }
 
 /// Prints events given as (index, document).

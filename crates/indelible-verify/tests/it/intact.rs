@@ -80,6 +80,22 @@ fn partial_files_may_have_become_full_since_the_checkpoint() {
 }
 
 #[test]
+fn partial_bundles_may_have_become_wider_since_the_checkpoint() {
+    // The checkpoint of 300 entries in the folder of a log that has 310 by now and let go of the bundle it outgrew.
+    let log = Log::of(events(310));
+    log.put("checkpoint", Log::of(events(300)).checkpoint(&key(1)).as_bytes());
+    assert!(!log.file("tile/entries/001.p/44").exists() && log.file("tile/entries/001.p/54").exists());
+    let report = log.verify_with(&log.options());
+    assert_eq!(report.integrity.verdict, Verdict::Intact, "{}", report.to_text());
+    assert_eq!(report.integrity.entries_checked, 300);
+    // A narrower one holds less than the checkpoint needs.
+    log.put("tile/entries/001.p/43", &log.get("tile/entries/001.p/54"));
+    log.remove("tile/entries/001.p/54");
+    let first = log.verify_with(&log.options()).integrity.first.unwrap();
+    assert_eq!((first.kind, first.file.as_deref()), (FindingKind::MissingFile, Some("tile/entries/001.p/44")));
+}
+
+#[test]
 fn what_lies_beyond_the_checkpoint_is_a_remark() {
     let log = Log::of(events(300));
     for (path, bytes) in files(&events(700)) {

@@ -1,15 +1,11 @@
 //! After a start: the newest entry, proven from the published files alone, so that a newcomer sees what the product does.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indelible_event::doors::{EntryIndex, EntryReader};
 use indelible_event::view::EventView;
 use indelible_store::FolderReader;
-use indelible_store::disk::RealDisk;
-use indelible_store::log::proof_text;
-use indelible_store::storage::{FolderStorage, LogStorage};
 use indelible_tlog::hash::leaf_hash;
 use indelible_tlog::proof_file::TlogProof;
 
@@ -44,9 +40,7 @@ fn newest(folder: &Path) -> Result<Option<String>, String> {
     let Some(last) = reader.size().checked_sub(1) else { return Ok(None) };
     let entries = reader.read(EntryIndex(last), 1, 0).map_err(|error| chain(&error))?;
     let Some((_, entry)) = entries.iter().next() else { return Ok(None) };
-    let storage = FolderStorage::open(Arc::new(RealDisk), folder.to_owned()).map_err(|error| chain(&error))?;
-    let storage: Arc<dyn LogStorage> = Arc::new(storage);
-    let proof = proof_text(&storage, &reader.checkpoint, last).map_err(|error| chain(&error))?.unwrap_or_default();
+    let proof = reader.proof(EntryIndex(last)).map_err(|error| chain(&error))?.unwrap_or_default();
     let proof = TlogProof::parse(&proof).map_err(|error| chain(&error))?;
     let checkpoint = proof.verify(&leaf_hash(entry), &reader.vkey).map_err(|error| chain(&error))?;
     let view = EventView::parse(entry).map_err(|error| chain(&error))?;

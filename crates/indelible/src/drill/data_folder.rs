@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_search::{Access, Index, Settings};
@@ -10,9 +9,7 @@ use indelible_store::FolderReader;
 use indelible_tlog::note::{KeyKind, SigningKey};
 
 use super::workbench::{Workbench, WorkbenchError, open_data, read, write};
-use super::{Attack, DrillError, Level, Means, Verdict, timed};
-
-type Outcome = Result<(Verdict, Duration), DrillError>;
+use super::{Attack, DrillError, Level, Means, Outcome, Verdict, timed};
 
 /// The attacks, by their numbers in SECURITY.md.
 pub(super) const ATTACKS: [Attack; 8] = [

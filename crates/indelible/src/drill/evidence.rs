@@ -1,7 +1,6 @@
 //! Attacks on what an auditor is handed: keys, receipts, notes; and on what reaches the log before it is one.
 
 use std::path::Path;
-use std::time::Duration;
 
 use indelible_event::batch::EventBatch;
 use indelible_event::id::EventId;
@@ -14,11 +13,9 @@ use indelible_tlog::receipt::Receipt;
 use indelible_tlog::tree::LeafIndex;
 use indelible_verify::{Exit, FolderSource, VerifyOptions, verify_receipt};
 
-use super::published::{check_folder, is_intact, summary};
+use super::published::{check_folder, is_intact, judged, summary};
 use super::workbench::{DRILL_ORIGIN, Workbench, WorkbenchError, read, write};
-use super::{Attack, DrillError, Level, Means, Verdict, timed};
-
-type Outcome = Result<(Verdict, Duration), DrillError>;
+use super::{Attack, DrillError, Level, Means, Outcome, Verdict, timed};
 
 /// The attacks, by their numbers in SECURITY.md.
 pub(super) const ATTACKS: [Attack; 6] = [
@@ -58,14 +55,8 @@ pub(super) const ATTACKS: [Attack; 6] = [
 /// Whether the key that an auditor pinned gives the attack away, where the key beside the log would not.
 pub(super) fn by_pinned_key(bench: &Workbench, folder: &Path) -> Outcome {
     let fooled = is_intact(&check_folder(folder, None, None));
-    let (report, time) = timed(|| check_folder(folder, Some(&bench.vkey()), None));
-    let verdict = if is_intact(&report) {
-        Verdict::Missed { said: summary(&report) }
-    } else {
-        let means = if fooled { Means::OutsideMemory("a pinned key") } else { Means::Bytes };
-        Verdict::Caught { by: format!("verify --key: {}", summary(&report)), means }
-    };
-    Ok((verdict, time))
+    let means = if fooled { Means::OutsideMemory("a pinned key") } else { Means::Bytes };
+    judged(timed(|| check_folder(folder, Some(&bench.vkey()), None)), "verify --key", means)
 }
 
 fn swap_anchor(bench: &Workbench) -> Outcome {

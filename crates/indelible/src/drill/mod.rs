@@ -120,12 +120,15 @@ pub(crate) enum DrillError {
     },
 }
 
+/// What an attack led to, and how long the check took.
+pub(crate) type Outcome = Result<(Verdict, Duration), DrillError>;
+
 /// An attack: changes a copy, then asks the detector.
 pub(crate) struct Attack {
     pub(crate) number: &'static str,
     pub(crate) attack: &'static str,
     pub(crate) level: Level,
-    pub(crate) run: fn(&Workbench) -> Result<(Verdict, Duration), DrillError>,
+    pub(crate) run: fn(&Workbench) -> Outcome,
 }
 
 /// Attacks of the threat model whose detector belongs to a part that does not exist yet.

@@ -1,17 +1,17 @@
 //! Attacks on the published log: bundles, tiles and checkpoint, by somebody who may write them, with and without the key.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indelible_tlog::hash::leaf_hash;
+use indelible_tlog::hash::{Hash, leaf_hash};
 use indelible_tlog::note::{KeyKind, SigningKey};
+use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId, encode_hashes};
+use indelible_tlog::tree::TreeSize;
 use indelible_verify::{Exit, FolderSource, Report, VerifyOptions, verify};
 
 use super::workbench::{Workbench, bundle_bytes, read, write};
-use super::{Attack, DrillError, Level, Means, Verdict, timed};
-
-type Outcome = Result<(Verdict, Duration), DrillError>;
+use super::{Attack, DrillError, Level, Means, Outcome, Verdict, timed};
 
 /// The attacks, by their numbers in SECURITY.md.
 pub(super) const ATTACKS: [Attack; 19] = [
@@ -95,34 +95,33 @@ pub(super) fn is_intact(report: &Report) -> bool {
     report.exit() == Exit::Intact
 }
 
-/// Whether the bytes alone, with the pinned key, give the attack away.
-fn by_bytes(bench: &Workbench, folder: &Path) -> Outcome {
-    let (report, time) = timed(|| check_folder(folder, Some(&bench.vkey()), None));
+/// What a timed check says of an attack; `check` is how a person would run it.
+pub(super) fn judged((report, time): (Report, Duration), check: &str, means: Means) -> Outcome {
     let verdict = if is_intact(&report) {
         Verdict::Missed { said: summary(&report) }
     } else {
-        Verdict::Caught { by: format!("verify: {}", summary(&report)), means: Means::Bytes }
+        Verdict::Caught { by: format!("{check}: {}", summary(&report)), means }
     };
     Ok((verdict, time))
+}
+
+/// Whether the bytes alone, with the pinned key, give the attack away.
+fn by_bytes(bench: &Workbench, folder: &Path) -> Outcome {
+    judged(timed(|| check_folder(folder, Some(&bench.vkey()), None)), "verify", Means::Bytes)
 }
 
 /// Whether the kept checkpoint gives the attack away, and that nothing less does: otherwise it counts as caught by less.
 fn by_kept_checkpoint(bench: &Workbench, folder: &Path) -> Outcome {
-    if !is_intact(&check_folder(folder, Some(&bench.vkey()), None)) {
-        return by_bytes(bench, folder);
+    let without = timed(|| check_folder(folder, Some(&bench.vkey()), None));
+    if !is_intact(&without.0) {
+        return judged(without, "verify", Means::Bytes);
     }
-    let (report, time) = timed(|| check_folder(folder, Some(&bench.vkey()), Some(&bench.kept)));
-    let verdict = if is_intact(&report) {
-        Verdict::Missed { said: summary(&report) }
-    } else {
-        let means = Means::OutsideMemory("a kept checkpoint");
-        Verdict::Caught { by: format!("verify --from: {}", summary(&report)), means }
-    };
-    Ok((verdict, time))
+    let with = timed(|| check_folder(folder, Some(&bench.vkey()), Some(&bench.kept)));
+    judged(with, "verify --from", Means::OutsideMemory("a kept checkpoint"))
 }
 
 /// Rewrites the published log with other entries, keeping the old checkpoint unless a key signs a new one.
-fn rewritten(bench: &Workbench, name: &str, entries: &[Vec<u8>], sign: bool) -> Result<std::path::PathBuf, DrillError> {
+fn rewritten(bench: &Workbench, name: &str, entries: &[Vec<u8>], sign: bool) -> Result<PathBuf, DrillError> {
     let folder = bench.copy_published(name)?;
     let checkpoint = read(&folder.join("checkpoint"))?;
     fs::remove_dir_all(folder.join("tile")).map_err(|source| DrillError::Copy { path: folder.join("tile"), source })?;
@@ -150,45 +149,33 @@ pub(super) fn change_letter(entry: &mut [u8]) {
     }
 }
 
-fn path_of_bundle(index: usize, size: usize) -> String {
-    place("entries", index / 256, size)
+/// The level-0 tile over an entry of a log of `size` entries, which holds the entry.
+fn leaf_tile(index: usize, size: usize) -> TileId {
+    let index = index as u64 / u64::from(TILE_WIDTH);
+    TileId::at(0, index, TreeSize(size as u64)).unwrap_or(TileId { level: 0, index, width: TILE_WIDTH })
 }
 
-fn path_of_leaf_tile(index: usize, size: usize) -> String {
-    place("0", index / 256, size)
-}
-
-fn place(level: &str, tile: usize, size: usize) -> String {
-    let width = (size - tile * 256).min(256);
-    let partial = if width < 256 { format!(".p/{width}") } else { String::new() };
-    let groups = [tile / 1_000_000, tile / 1_000 % 1_000, tile % 1_000];
-    let skip = groups.iter().take(2).take_while(|group| **group == 0).count();
-    let named: Vec<String> = groups
-        .iter()
-        .enumerate()
-        .skip(skip)
-        .map(|(n, group)| if n < 2 { format!("x{group:03}") } else { format!("{group:03}") })
-        .collect();
-    format!("tile/{level}/{}{partial}", named.join("/"))
+/// A copy with one entry edited in its bundle; what else the attacker changes is up to the caller, who gets the bundle's entries.
+fn with_edited_bundle(bench: &Workbench, name: &str) -> Result<(PathBuf, TileId, Vec<Vec<u8>>), DrillError> {
+    let folder = bench.copy_published(name)?;
+    let (middle, mut entries) = edited(bench);
+    let tile = leaf_tile(middle, entries.len());
+    let bundle = BundleId { index: tile.index, width: tile.width };
+    let first = middle / usize::from(TILE_WIDTH) * usize::from(TILE_WIDTH);
+    let held: Vec<Vec<u8>> = entries.drain(first..first + usize::from(tile.width)).collect();
+    write(&folder.join(bundle.path()), &bundle_bytes(&held))?;
+    Ok((folder, tile, held))
 }
 
 fn edit_entry(bench: &Workbench) -> Outcome {
-    let folder = bench.copy_published("1")?;
-    let (middle, entries) = edited(bench);
-    let first = middle / 256 * 256;
-    let last = (first + 256).min(entries.len());
-    write(&folder.join(path_of_bundle(middle, entries.len())), &bundle_bytes(&entries[first..last]))?;
+    let (folder, _, _) = with_edited_bundle(bench, "1")?;
     by_bytes(bench, &folder)
 }
 
 fn edit_entry_and_leaf(bench: &Workbench) -> Outcome {
-    let folder = bench.copy_published("2")?;
-    let (middle, entries) = edited(bench);
-    let first = middle / 256 * 256;
-    let last = (first + 256).min(entries.len());
-    write(&folder.join(path_of_bundle(middle, entries.len())), &bundle_bytes(&entries[first..last]))?;
-    let hashes: Vec<u8> = entries[first..last].iter().flat_map(|entry| leaf_hash(entry).0).collect();
-    write(&folder.join(path_of_leaf_tile(middle, entries.len())), &hashes)?;
+    let (folder, tile, held) = with_edited_bundle(bench, "2")?;
+    let hashes: Vec<Hash> = held.iter().map(|entry| leaf_hash(entry)).collect();
+    write(&folder.join(tile.path()), &encode_hashes(&hashes))?;
     by_bytes(bench, &folder)
 }
 
@@ -299,19 +286,13 @@ fn parallel_log(bench: &Workbench) -> Outcome {
 fn delete_log(bench: &Workbench) -> Outcome {
     let folder = bench.copy_published("17")?;
     fs::remove_dir_all(&folder).map_err(|source| DrillError::Copy { path: folder.clone(), source })?;
-    let (report, time) = timed(|| check_folder(&folder, Some(&bench.vkey()), Some(&bench.kept)));
-    let verdict = if is_intact(&report) {
-        Verdict::Missed { said: summary(&report) }
-    } else {
-        let means = Means::OutsideMemory("somebody who looks for it");
-        Verdict::Caught { by: format!("verify: {}", summary(&report)), means }
-    };
-    Ok((verdict, time))
+    let checked = timed(|| check_folder(&folder, Some(&bench.vkey()), Some(&bench.kept)));
+    judged(checked, "verify", Means::OutsideMemory("somebody who looks for it"))
 }
 
 fn rot_tile(bench: &Workbench) -> Outcome {
     let folder = bench.copy_published("25")?;
-    let path = folder.join(path_of_leaf_tile(bench.entries.len() / 2, bench.entries.len()));
+    let path = folder.join(leaf_tile(bench.entries.len() / 2, bench.entries.len()).path());
     let mut tile = read(&path)?;
     if let Some(byte) = tile.first_mut() {
         *byte ^= 1;
@@ -323,7 +304,7 @@ fn rot_tile(bench: &Workbench) -> Outcome {
 fn replace_tile(bench: &Workbench) -> Outcome {
     let folder = bench.copy_published("25b")?;
     let size = bench.entries.len();
-    let path = folder.join(path_of_leaf_tile(0, size));
+    let path = folder.join(leaf_tile(0, size).path());
     let mut tile = read(&path)?;
     // the same hashes in another order: as if another tile had been put in its place
     tile.rotate_left(32);

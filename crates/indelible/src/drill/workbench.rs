@@ -19,7 +19,7 @@ use indelible_tlog::checkpoint::{Checkpoint, Origin};
 use indelible_tlog::edge::Edge;
 use indelible_tlog::hash::{Hash, leaf_hash};
 use indelible_tlog::note::{self, KeyKind, SigningKey};
-use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId};
+use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId, encode_hashes};
 use indelible_tlog::tree::TreeSize;
 
 use super::DrillError;
@@ -161,7 +161,7 @@ impl Workbench {
         edge.append(&leaves, &mut |id, hashes| tiles.push((id, hashes.to_vec())));
         tiles.extend(edge.partial_tiles());
         for (id, hashes) in tiles {
-            write(&folder.join(id.path()), &hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>())?;
+            write(&folder.join(id.path()), &encode_hashes(&hashes))?;
         }
         write(&folder.join("checkpoint"), self.sign(entries, key)?.as_bytes())?;
         write(&folder.join("log.vkey"), format!("{}\n", key.verifier().to_vkey()).as_bytes())
