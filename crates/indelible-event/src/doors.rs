@@ -103,6 +103,12 @@ impl Entries {
         Self { first, bytes: Vec::new(), ends: Vec::new() }
     }
 
+    /// The same, with room for `bytes` of entries.
+    #[must_use]
+    pub fn with_capacity(first: EntryIndex, bytes: usize) -> Self {
+        Self { first, bytes: Vec::with_capacity(bytes), ends: Vec::new() }
+    }
+
     /// Appends the next entry.
     pub fn push(&mut self, entry: &[u8]) {
         self.bytes.extend_from_slice(entry);

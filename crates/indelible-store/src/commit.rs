@@ -11,7 +11,7 @@ use indelible_event::batch::{EntrySlot, EventBatch, same_content};
 use indelible_event::doors::{Conflict, EntryIndex, EntryReader, ReadError, RecordError};
 use indelible_event::env::Clock;
 use indelible_event::time::RecordedTime;
-use indelible_tlog::hash::{Hash, leaf_hash};
+use indelible_tlog::hash::{Hash, leaf_hashes};
 use indelible_tlog::tree::root_of;
 
 use crate::ids::Ids;
@@ -262,16 +262,18 @@ impl Committer {
         let mut leaves: Vec<Vec<Hash>> = Vec::with_capacity(group.len());
         for planned in &mut group {
             planned.batch.stamp(recorded);
-            let mut new = Vec::with_capacity(planned.places.len());
-            for ((slot, entry), place) in planned.batch.entries().zip(&planned.places) {
-                if *place == Place::New {
-                    let leaf = leaf_hash(entry);
-                    new.push(leaf);
-                    let framed = self.journal.frame(&slot.id.0, &leaf, entry);
-                    assert!(framed, "`plan` lets no batch into the group that does not fit a record");
-                }
+            let new: Vec<(&EntrySlot, &[u8])> = planned
+                .batch
+                .entries()
+                .zip(&planned.places)
+                .filter_map(|(entry, place)| (*place == Place::New).then_some(entry))
+                .collect();
+            let hashes = leaf_hashes(&new.iter().map(|(_, entry)| *entry).collect::<Vec<_>>());
+            for ((slot, entry), leaf) in new.iter().zip(&hashes) {
+                let framed = self.journal.frame(&slot.id.0, leaf, entry);
+                assert!(framed, "`plan` lets no batch into the group that does not fit a record");
             }
-            leaves.push(new);
+            leaves.push(hashes);
         }
         let appended = match self.journal.commit(recorded.0) {
             Ok(appended) => appended,

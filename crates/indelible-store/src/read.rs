@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_tlog::bundle;
-use indelible_tlog::hash::{Hash, leaf_hash};
+use indelible_tlog::hash::{Hash, leaf_hashes};
 use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId};
 use indelible_tlog::tree::TreeSize;
 
@@ -14,6 +14,10 @@ use crate::storage::LogStorage;
 
 /// How often a read begins again because the log grew under it.
 const READ_TRIES: u32 = 4;
+/// Most bytes taken from the allocator before there is anything to put there.
+const READ_ROOM_MAX: usize = 1 << 20;
+/// What an entry takes as a rule; longer ones make the buffer grow.
+const ENTRY_BYTES_USUAL: usize = 1_024;
 
 /// The published checkpoint as every reader sees it.
 pub type Published = Arc<RwLock<Option<SignedCheckpoint>>>;
@@ -46,32 +50,45 @@ impl BundleReader {
         max_bytes: usize,
     ) -> Result<Entries, ReadError> {
         let tiles = TileReader::new(Arc::clone(&self.storage), TreeSize(size));
-        let mut found = Entries::starting_at(first);
+        let mut found = Entries::with_capacity(first, room(max_entries, max_bytes));
         while found.next_index().0 < size && found.len() < max_entries {
             let at = found.next_index();
             let Some(id) = BundleId::at(at.0 / u64::from(TILE_WIDTH), TreeSize(size)) else { break };
             let (bytes, hashes) =
                 checked_bundle(&tiles, id).map_err(|reason| ReadError::Damaged { index: at, reason })?;
-            for ((entry, hash), index) in bundle::entries(&bytes).zip(&hashes).zip(id.first_entry()..) {
-                let damaged = |reason| ReadError::Damaged { index: EntryIndex(index), reason };
-                let entry = entry.map_err(|error| damaged(format!("{}: {error}", id.path())))?;
-                if index < at.0 {
-                    continue;
-                }
-                if leaf_hash(entry) != *hash {
+            let damaged = |index: u64, reason| ReadError::Damaged { index: EntryIndex(index), reason };
+            let skipped = usize::try_from(at.0 - id.first_entry()).unwrap_or_default();
+            let mut entries = Vec::with_capacity(hashes.len());
+            for (entry, index) in bundle::entries(&bytes).zip(id.first_entry()..) {
+                let entry = entry.map_err(|error| damaged(index, format!("{}: {error}", id.path())))?;
+                entries.push(entry);
+            }
+            let wanted = entries.get(skipped..).unwrap_or_default();
+            let wanted = wanted.get(..max_entries - found.len()).unwrap_or(wanted);
+            for (((entry, leaf), hash), index) in
+                wanted.iter().zip(leaf_hashes(wanted)).zip(hashes.iter().skip(skipped)).zip(at.0..)
+            {
+                if leaf != *hash {
                     let path = id.path();
-                    return Err(damaged(format!(
-                        "its leaf hash in {path} differs from its tile's (file damaged or altered)"
-                    )));
+                    let reason = format!("its leaf hash in {path} differs from its tile's (file damaged or altered)");
+                    return Err(damaged(index, reason));
                 }
-                if found.len() >= max_entries || (!found.is_empty() && found.byte_len() + entry.len() > max_bytes) {
+                if !found.is_empty() && found.byte_len() + entry.len() > max_bytes {
                     return Ok(found);
                 }
                 found.push(entry);
             }
+            if found.next_index() == at {
+                return Err(damaged(at.0, format!("{} has too few entries", id.path())));
+            }
         }
         Ok(found)
     }
+}
+
+/// Room for what a reader who asks for many entries will get, without growing step by step.
+fn room(max_entries: usize, max_bytes: usize) -> usize {
+    max_bytes.min(READ_ROOM_MAX).min(max_entries.saturating_mul(ENTRY_BYTES_USUAL))
 }
 
 /// A bundle with the leaf hashes that its entries must have.
@@ -123,7 +140,7 @@ impl LogReader {
     fn read_journal(&self, first: EntryIndex, max_entries: usize, max_bytes: usize) -> Result<Entries, JournalError> {
         let (_, next) = self.journal.bounds();
         let to = next.min(first.0.saturating_add(max_entries as u64));
-        let mut found = Entries::starting_at(first);
+        let mut found = Entries::with_capacity(first, room(max_entries, max_bytes));
         self.journal.read(first.0, to, |entry| {
             if !found.is_empty() && found.byte_len() + entry.entry.len() > max_bytes {
                 return false;

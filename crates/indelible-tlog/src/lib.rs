@@ -8,8 +8,6 @@
 //! Reading order: hashes, the tree, its files (tiles and bundles), growing it (edge), proving (proof), and then what is
 //! signed: notes, checkpoints, cosignatures, receipts, and the proof file that carries all of it away.
 
-#![forbid(unsafe_code)]
-
 pub mod hash;
 pub mod tree;
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::hash::{EMPTY_ROOT, Hash, node_hash};
+use crate::hash::{EMPTY_ROOT, Hash, node_hash, row_above};
 
 /// How many leaves a tree has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,11 +38,12 @@ pub(crate) fn split(leaves: u64) -> u64 {
 /// The root over a list of hashes taken as leaves (they may be roots of equal, full subtrees).
 #[must_use]
 pub fn root_of(hashes: &[Hash]) -> Hash {
-    let mut peaks = Peaks::default();
-    for hash in hashes {
-        peaks.push(*hash);
+    // Row by row: a hash without a neighbour rises until it has one, which is the split rule seen from below.
+    let mut row = row_above(hashes);
+    while row.len() > 1 {
+        row = row_above(&row);
     }
-    peaks.root()
+    row.first().copied().unwrap_or(EMPTY_ROOT)
 }
 
 /// The roots of the full subtrees that make up a tree, largest first: at most one for each bit of the size. The smallest

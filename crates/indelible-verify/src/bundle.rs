@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use indelible_event::time::RECORDED_BYTES;
 use indelible_tlog::bundle::{BUNDLE_BYTES_MAX, BundleError, entries};
-use indelible_tlog::hash::{HASH_BYTES, Hash, leaf_hash};
+use indelible_tlog::hash::{HASH_BYTES, Hash, leaf_hashes};
 use indelible_tlog::tile::{BundleId, TILE_BYTES, TileId};
 use indelible_tlog::tree::root_of;
 
@@ -197,18 +197,30 @@ impl<'a> Look<'a> {
         surplus_allowed: bool,
         leaves: &mut Vec<Hash>,
     ) -> Result<(), String> {
-        for (place, entry) in (0u64..).zip(entries(bundle)) {
-            if leaves.len() == width {
+        let mut found = Vec::with_capacity(width);
+        let mut end = Ok(());
+        for entry in entries(bundle) {
+            if found.len() == width {
                 let more = format!("something follows the last of its {width} entries");
-                return if surplus_allowed { Ok(()) } else { Err(more) };
+                end = if surplus_allowed { Ok(()) } else { Err(more) };
+                break;
             }
-            let entry = entry.map_err(|BundleError { offset, .. }| {
-                format!("it ends inside entry {}, which begins at byte {offset}", self.first_index + place)
-            })?;
-            let leaf = leaf_hash(entry);
-            let at = leaves.len() * HASH_BYTES;
-            leaves.push(leaf);
-            let differs = tile.get(at..at + HASH_BYTES).is_some_and(|hash| hash != leaf.0);
+            match entry {
+                Ok(entry) => found.push(entry),
+                Err(BundleError { offset, .. }) => {
+                    let place = self.first_index + found.len() as u64;
+                    end = Err(format!("it ends inside entry {place}, which begins at byte {offset}"));
+                    break;
+                }
+            }
+        }
+        if end.is_ok() && found.len() < width {
+            end = Err(format!("it has {} entries instead of {width}", found.len()));
+        }
+        *leaves = leaf_hashes(&found);
+        for (place, (entry, leaf)) in (0u64..).zip(found.iter().zip(leaves.iter())) {
+            let at = usize::try_from(place).unwrap_or(usize::MAX).saturating_mul(HASH_BYTES);
+            let differs = tile.get(at..at.saturating_add(HASH_BYTES)).is_some_and(|hash| hash != leaf.0);
             if differs {
                 let (first, count) = self.differing.unwrap_or((place, 0));
                 self.differing = Some((first, count + 1));
@@ -217,7 +229,7 @@ impl<'a> Look<'a> {
                 self.take(self.first_index + place, scan(entry));
             }
         }
-        if leaves.len() == width { Ok(()) } else { Err(format!("it has {} entries instead of {width}", leaves.len())) }
+        end
     }
 
     fn take(&mut self, index: u64, fields: Result<EntryFields<'a>, ScanFault>) {

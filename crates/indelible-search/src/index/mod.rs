@@ -35,8 +35,8 @@ use crate::sql::Engine;
 
 /// Entries asked of the log at once.
 const READ_ENTRIES: usize = tail::CHUNK_ROWS;
-/// Bytes asked of the log at once.
-const READ_BYTES: usize = 4 << 20;
+/// Bytes asked of the log at once: what the allocator keeps ready, so that no page is fetched anew for each read.
+const READ_BYTES: usize = 1 << 20;
 /// Memory of tail rows that are due to be written to a file, however few they are.
 const FLUSH_BYTES: usize = 64 << 20;
 /// Memory the tail never passes: at this size whoever fills it writes a file first.
@@ -209,6 +209,9 @@ impl Index {
         }
         let until = size.min(filler.next().saturating_add(most as u64));
         let started = filler.next();
+        if started < until {
+            filler.recall(entries)?;
+        }
         while filler.next() < until {
             let wanted = usize::try_from(until - filler.next()).unwrap_or(usize::MAX).min(READ_ENTRIES);
             let read = entries.read(EntryIndex(filler.next()), wanted, READ_BYTES)?;
@@ -222,7 +225,8 @@ impl Index {
                 self.make_room()?;
             }
         }
-        if filler.next() > started {
+        // Copying the rows of an unfinished chunk pays only for who is about to look at them.
+        if filler.next() > started && filler.next() == size {
             let open = filler.open()?;
             self.publish(Vec::new(), open);
         }
@@ -298,7 +302,8 @@ impl Index {
             let due = full || day_is_over || old(first) || bytes >= FLUSH_BYTES;
             let Some(last) = group.last().filter(|_| due) else { return Ok(files) };
             let name = FileName { date: first.date, first: first.first, end: last.end };
-            write::write_rows(&self.folder, &name, group.iter().map(|chunk| &chunk.rows))?;
+            let batches: Vec<_> = group.iter().map(|chunk| &chunk.rows).collect();
+            write::write_rows(&self.folder, &name, &batches)?;
             let segment = Arc::new(Segment::new(&self.folder, name)?);
             let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
             shared.tail = shared.tail.iter().filter(|chunk| chunk.first >= segment.name.end).cloned().collect();

@@ -3,6 +3,7 @@
 //! Promises: one row group holds at most [`GROUP_ROWS`] rows; the index column is sorted and says so. Never: a file with its
 //! final name before its bytes are durable.
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use datafusion::parquet::arrow::arrow_writer::{ArrowWriterOptions, compute_leaves};
 use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::bloom_filter::Sbbf;
 use datafusion::parquet::column::writer::ColumnCloseResult;
@@ -89,32 +90,38 @@ pub(crate) fn encoder<W: Write + Send>(into: W, rows: usize) -> Result<ArrowWrit
 
 /// Rows encoded in memory, to be spliced into a file.
 pub(crate) fn encode(batches: &[RecordBatch]) -> Result<Bytes, ParquetError> {
-    let mut writer = encoder(Vec::new(), batches.iter().map(RecordBatch::num_rows).sum())?;
-    for batch in batches {
-        writer.write(batch)?;
-    }
-    writer.into_inner().map(Bytes::from)
+    write_group(Vec::new(), batches).map(Bytes::from)
 }
 
-/// Writes one file of `batches` and gives it its name, durably.
-pub(crate) fn write_rows<'a>(
-    folder: &Path,
-    name: &FileName,
-    batches: impl Iterator<Item = &'a RecordBatch>,
-) -> Result<(), IndexError> {
+/// Writes one file of `batches`, at most a row group of them, and gives it its name, durably.
+pub(crate) fn write_rows(folder: &Path, name: &FileName, batches: &[&RecordBatch]) -> Result<(), IndexError> {
     let unfinished = name.unfinished(folder);
-    let failed = IndexError::encode(&unfinished);
     let file = create(folder, name)?;
-    let rows = usize::try_from(name.rows()).unwrap_or(usize::MAX);
-    let mut writer = encoder(BufWriter::with_capacity(WRITE_BYTES, &file), rows).map_err(&failed)?;
-    for batch in batches {
-        writer.write(batch).map_err(&failed)?;
-    }
-    let mut buffer = writer.into_inner().map_err(&failed)?;
+    let buffer = BufWriter::with_capacity(WRITE_BYTES, &file);
+    let mut buffer = write_group(buffer, batches).map_err(IndexError::encode(&unfinished))?;
     buffer.flush().map_err(IndexError::file(&unfinished, "writing"))?;
     drop(buffer);
     // A crash here leaves a `.tmp`; one after it leaves the whole file and a tail that is read from the log again.
     disk::commit(&file, &unfinished, &name.path(folder))
+}
+
+/// One row group, column after column: each has a compressor of about a MiB, of which there is then one at a time, and it stays
+/// in the processor's cache.
+fn write_group<W: Write + Send, B: Borrow<RecordBatch>>(into: W, batches: &[B]) -> Result<W, ParquetError> {
+    let rows = batches.iter().map(|batch| batch.borrow().num_rows()).sum();
+    let (mut file, factory) = encoder(into, rows)?.into_serialized_writer()?;
+    let mut group = file.next_row_group()?;
+    let columns = factory.create_column_writers(0)?;
+    for ((place, field), mut column) in schema().fields().iter().enumerate().zip(columns) {
+        for batch in batches {
+            for leaf in compute_leaves(field, batch.borrow().column(place))? {
+                column.write(&leaf)?;
+            }
+        }
+        column.close()?.append_to_row_group(&mut group)?;
+    }
+    group.close()?;
+    file.into_inner()
 }
 
 fn create(folder: &Path, name: &FileName) -> Result<File, IndexError> {
