@@ -28,6 +28,9 @@ pub mod report;
 
 /// What is broken, and how it is found out.
 pub mod crash;
+/// A scripted provider of model APIs and agent tools.
+pub mod upstream;
+
 /// PostgreSQL with a hash chain, under the same load.
 pub mod postgres;
 /// What is measured.

@@ -5,6 +5,8 @@
 
 pub mod event;
 #[cfg(feature = "heavy")]
+pub mod gateway;
+#[cfg(feature = "heavy")]
 pub mod heavy;
 pub mod store;
 pub mod tlog;

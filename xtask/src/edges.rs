@@ -20,6 +20,7 @@ pub const ROOMS: &[Room] = &[
     ("indelible-search", &["indelible-event"], &["indelible-testkit"]),
     ("indelible-deliver", &["indelible-event", "indelible-tlog"], &["indelible-testkit"]),
     ("indelible-access", &["indelible-event"], &["indelible-testkit"]),
+    ("indelible-gateway", &["indelible-event", "indelible-access"], &["indelible-testkit"]),
     (
         "indelible-server",
         &[
@@ -30,6 +31,7 @@ pub const ROOMS: &[Room] = &[
             "indelible-search",
             "indelible-deliver",
             "indelible-access",
+            "indelible-gateway",
         ],
         &["indelible-testkit"],
     ),
@@ -43,6 +45,7 @@ pub const ROOMS: &[Room] = &[
             "indelible-search",
             "indelible-deliver",
             "indelible-access",
+            "indelible-gateway",
             "indelible-server",
         ],
         &["indelible-testkit"],

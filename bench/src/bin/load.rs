@@ -10,6 +10,7 @@ use indelible_bench::postgres::{self, Peer};
 use indelible_bench::random::Random;
 use indelible_bench::report::{Format, Report};
 use indelible_bench::scenario::closed::{self, Fill, Load};
+use indelible_bench::scenario::gateway::{self, Calls};
 use indelible_bench::scenario::probe::{self, Probe};
 use indelible_bench::scenario::query::{self, Query};
 use indelible_bench::scenario::rate::{self, Rate};
@@ -50,6 +51,8 @@ enum Scenario {
     Verify(Verify),
     /// What the disk can do: one small durable write after the other.
     Probe(Probe),
+    /// Calls through a gateway, or past it: latency, throughput, memory of open streams.
+    Calls(Calls),
     /// The same events into PostgreSQL with a hash chain (see peer-postgres.sh).
     Postgres(Peer),
     /// Prints events, a line each.
@@ -96,6 +99,7 @@ fn measure(cli: &Cli) -> io::Result<Option<Report>> {
         Scenario::Query(query) => query::run(query, target),
         Scenario::Verify(verify) => verify::run(verify),
         Scenario::Probe(probe) => probe::run(probe),
+        Scenario::Calls(calls) => gateway::run(calls, target),
         Scenario::Postgres(peer) => postgres::run(peer),
         Scenario::Events { count, seed } => return print_events(*count, *seed).map(|()| None),
         Scenario::Summary(summary) => return summary::run(summary, cli.format).map(|()| None),

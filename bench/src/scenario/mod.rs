@@ -4,6 +4,8 @@
 
 /// As fast as answers come: batches, single events, filling a log.
 pub mod closed;
+/// Calls through a gateway.
+pub mod gateway;
 /// The disk below it all.
 pub mod probe;
 /// Queries over what is there.

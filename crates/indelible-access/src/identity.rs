@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use indelible_event::words::ActorType;
+
 use crate::role::Role;
 
 /// Longest name of a token in bytes; it becomes `actor.id` and `source.id` of events.
@@ -82,6 +84,12 @@ impl Identity {
             None => true,
             Some(logs) => logs.iter().any(|log| log == name),
         }
+    }
+
+    /// The holder as the actor of an event: id, type, roles and groups.
+    #[must_use]
+    pub fn as_actor(&self) -> (&str, ActorType, Vec<String>, Vec<String>) {
+        (self.name.as_str(), ActorType::Service, vec![self.role.word().to_owned()], Vec::new())
     }
 
     /// When it was last used, in seconds since the epoch; 0 for never.

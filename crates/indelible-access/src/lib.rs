@@ -4,7 +4,8 @@
 //! the look-up of a request's token touches memory only and takes no time that depends on stored secrets; a token that was
 //! revoked or has expired opens nothing from then on. Never: knows HTTP, a log, or the store; writes a secret anywhere.
 //!
-//! Reading order: what a role may do, a token's text and hash, who presents it, then the book of tokens and its file.
+//! Reading order: what a role may do, a token's text and hash, who presents it, the book of tokens and its file; then the door
+//! that gateways ask.
 
 pub mod role;
 pub mod token;
@@ -13,6 +14,13 @@ pub mod identity;
 
 pub mod book;
 mod file;
+
+pub mod budget;
+pub mod halt;
+pub mod hold;
+pub mod policy;
+
+pub mod door;
 
 pub use book::{Minted, NewToken, TokenBook, TokenError, TokenRow};
 pub use identity::{Identity, Refusal, TokenName};

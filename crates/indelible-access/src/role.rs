@@ -11,11 +11,15 @@ pub enum Role {
     Ingest,
     /// Finds, exports and proves; records nothing.
     Read,
+    /// Calls models and tools through gateways, and nothing else: the token that an application or agent gets.
+    Gateway,
+    /// Sees which calls wait for an approval, and decides; nothing else.
+    Approver,
 }
 
 impl Role {
     /// Every role, in the order of the table below.
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Ingest, Self::Read];
+    pub const ALL: [Self; 5] = [Self::Admin, Self::Ingest, Self::Read, Self::Gateway, Self::Approver];
 
     /// The word for it in the API, in files and in events.
     #[must_use]
@@ -24,6 +28,8 @@ impl Role {
             Self::Admin => "admin",
             Self::Ingest => "ingest",
             Self::Read => "read",
+            Self::Gateway => "gateway",
+            Self::Approver => "approver",
         }
     }
 
@@ -34,6 +40,8 @@ impl Role {
             Self::Admin => 'a',
             Self::Ingest => 'i',
             Self::Read => 'r',
+            Self::Gateway => 'g',
+            Self::Approver => 'p',
         }
     }
 
@@ -46,11 +54,13 @@ impl Role {
     /// Whether this role may do `action`.
     #[must_use]
     pub fn may(self, action: Action) -> bool {
-        let (_, admin, ingest, read) = TABLE[action as usize];
+        let (_, admin, ingest, read, gateway, approver) = TABLE[action as usize];
         match self {
             Self::Admin => admin,
             Self::Ingest => ingest,
             Self::Read => read,
+            Self::Gateway => gateway,
+            Self::Approver => approver,
         }
     }
 }
@@ -82,11 +92,21 @@ pub enum Action {
     ListTokens,
     /// Make and revoke tokens.
     ChangeTokens,
+    /// Call a model or tool through a gateway.
+    UseGateway,
+    /// See sealed content.
+    Unseal,
+    /// Erase sealed content.
+    Forget,
+    /// See which calls wait for an approval, and decide.
+    Approve,
+    /// Halt routes, actors, models and tools, and resume them.
+    Halt,
 }
 
 impl Action {
     /// Every action, in the order of the table below.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Record,
         Self::DescribeLogs,
         Self::Search,
@@ -96,6 +116,11 @@ impl Action {
         Self::ReadPublished,
         Self::ListTokens,
         Self::ChangeTokens,
+        Self::UseGateway,
+        Self::Unseal,
+        Self::Forget,
+        Self::Approve,
+        Self::Halt,
     ];
 
     /// The word for it in messages and in the golden table.
@@ -111,23 +136,33 @@ impl Action {
             Self::ReadPublished => "read-published",
             Self::ListTokens => "list-tokens",
             Self::ChangeTokens => "change-tokens",
+            Self::UseGateway => "use-gateway",
+            Self::Unseal => "unseal",
+            Self::Forget => "forget",
+            Self::Approve => "approve",
+            Self::Halt => "halt",
         }
     }
 }
 
 /// The table: who may do what. One row an action, in the order of [`Action::ALL`] (a test compares them).
 #[rustfmt::skip]
-const TABLE: [(Action, bool, bool, bool); 9] = [
-    //                        admin  ingest read
-    (Action::Record,          true,  true,  false),
-    (Action::DescribeLogs,    true,  true,  true),
-    (Action::Search,          true,  false, true),
-    (Action::Sql,             true,  false, true),
-    (Action::Export,          true,  false, true),
-    (Action::ReadEntry,       true,  false, true),
-    (Action::ReadPublished,   true,  false, true),
-    (Action::ListTokens,      true,  false, false),
-    (Action::ChangeTokens,    true,  false, false),
+const TABLE: [(Action, bool, bool, bool, bool, bool); 14] = [
+    //                        admin  ingest read   gateway approver
+    (Action::Record,          true,  true,  false, false,  false),
+    (Action::DescribeLogs,    true,  true,  true,  false,  false),
+    (Action::Search,          true,  false, true,  false,  false),
+    (Action::Sql,             true,  false, true,  false,  false),
+    (Action::Export,          true,  false, true,  false,  false),
+    (Action::ReadEntry,       true,  false, true,  false,  false),
+    (Action::ReadPublished,   true,  false, true,  false,  false),
+    (Action::ListTokens,      true,  false, false, false,  false),
+    (Action::ChangeTokens,    true,  false, false, false,  false),
+    (Action::UseGateway,      true,  true,  false, true,   false),
+    (Action::Unseal,          true,  false, false, false,  false),
+    (Action::Forget,          true,  false, false, false,  false),
+    (Action::Approve,         true,  false, false, false,  true),
+    (Action::Halt,            true,  false, false, false,  false),
 ];
 
 #[cfg(test)]
@@ -151,9 +186,12 @@ mod tests {
         assert_eq!(
             Role::ALL.map(may),
             [
-                "admin: record describe-logs search sql export read-entry read-published list-tokens change-tokens",
-                "ingest: record describe-logs",
+                "admin: record describe-logs search sql export read-entry read-published list-tokens change-tokens \
+                 use-gateway unseal forget approve halt",
+                "ingest: record describe-logs use-gateway",
                 "read: describe-logs search sql export read-entry read-published",
+                "gateway: use-gateway",
+                "approver: approve",
             ]
         );
     }

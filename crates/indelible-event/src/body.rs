@@ -30,12 +30,39 @@ pub struct BodyOutcome {
     pub batch: EventBatch,
     /// For each event of the batch, its id and whether the server assigned it.
     pub ids: Vec<(EventId, bool)>,
+    /// Where each event of the batch stood in the body.
+    pub lines: Lines,
     /// Faults in the order of the events, at most [`crate::limits::FAULTS_LISTED_MAX`].
     pub faults: Vec<Fault>,
     /// How many faults there were.
     pub faults_total: usize,
     /// How many events there were, with and without faults.
     pub events_total: usize,
+}
+
+/// Where the events of a batch stood in their body: the line, or the place in an array, from 1. Blank lines and events with
+/// faults have no place in the batch, so the two numbers drift apart; only the drifts are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// From which position in the batch on, how far the line is ahead of it.
+    drifts: Vec<(usize, u64)>,
+}
+
+impl Lines {
+    /// The line of the event at this position of the batch; `None` when the body was one event.
+    #[must_use]
+    pub fn of(&self, position: usize) -> Option<u64> {
+        let after = self.drifts.partition_point(|(from, _)| *from <= position);
+        let (_, ahead) = self.drifts.get(after.checked_sub(1)?)?;
+        Some(position as u64 + ahead)
+    }
+
+    fn push(&mut self, position: usize, line: u64) {
+        let ahead = line.saturating_sub(position as u64);
+        if self.drifts.last().is_none_or(|(_, last)| *last != ahead) {
+            self.drifts.push((position, ahead));
+        }
+    }
 }
 
 /// Why a body was not read at all.
@@ -132,6 +159,9 @@ impl Events<'_> {
             Ok(document) => {
                 let batch = &mut self.outcome.batch;
                 let prepared = prepare_document(document, self.defaults, self.new_id, batch, &mut self.faults);
+                if let (Some(_), Some(line)) = (&prepared, line) {
+                    self.outcome.lines.push(self.outcome.ids.len(), line);
+                }
                 self.outcome.ids.extend(prepared.map(|prepared| (prepared.id, prepared.id_assigned)));
             }
             Err(error) => self.faults.add(|| error.into()),
@@ -150,6 +180,7 @@ impl Events<'_> {
     fn forget(&mut self) {
         self.outcome.batch = EventBatch::new();
         self.outcome.ids.clear();
+        self.outcome.lines = Lines::default();
     }
 }
 

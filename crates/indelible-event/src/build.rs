@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::batch::EventBatch;
 use crate::fault::{Fault, FaultCode};
 use crate::id::EventId;
-use crate::json::Value;
+use crate::json::{Value, owned_members};
 use crate::limits::{IDENTIFIER_BYTES_MAX, INTEGER_MAX};
 use crate::prepare::{Defaults, prepare};
 use crate::shape::OWN_SOURCE_KIND;
@@ -23,6 +23,23 @@ const TIGHT_TEXT_BYTES: usize = 128;
 const ITEMS_MAX: usize = 16;
 
 /// An event being put together.
+///
+/// ```
+/// use indelible_event::batch::EventBatch;
+/// use indelible_event::build::EventBuilder;
+/// use indelible_event::id::EventId;
+/// use indelible_event::time::RecordedTime;
+/// use indelible_event::words::{Action, ActorType};
+///
+/// let now = RecordedTime(1_795_425_330_123_456_789);
+/// let mut batch = EventBatch::new();
+/// EventBuilder::new(now, Action::Read, "events.search", ActorType::Service, "auditor")
+///     .resource("log", "main")
+///     .seq(1)
+///     .push(EventId::version_7(1_795_425_330_123, [7; 10]), "indelible-server", &mut batch)
+///     .unwrap();
+/// assert_eq!(batch.len(), 1);
+/// ```
 #[derive(Clone, Debug)]
 pub struct EventBuilder<'a> {
     event: Fields<'a>,
@@ -173,6 +190,13 @@ impl<'a> EventBuilder<'a> {
         }
     }
 
+    /// What for.
+    #[must_use]
+    pub fn purpose(mut self, purpose: &'a str) -> Self {
+        self.event.set("purpose", purpose);
+        self
+    }
+
     /// How long it took, in nanoseconds.
     #[must_use]
     pub fn duration_ns(mut self, duration_ns: u64) -> Self {
@@ -203,6 +227,20 @@ impl<'a> EventBuilder<'a> {
         self.attributes.set(name, value);
         self.attributes.0.truncate(ITEMS_MAX);
         self
+    }
+
+    /// The same with its texts copied, so that it can be pushed later and elsewhere.
+    #[must_use]
+    pub fn into_owned(self) -> EventBuilder<'static> {
+        let owned = |fields: Fields<'_>| Fields(owned_members(fields.0));
+        EventBuilder {
+            event: owned(self.event),
+            actor: owned(self.actor),
+            outcome: owned(self.outcome),
+            source: owned(self.source),
+            attributes: owned(self.attributes),
+            resources: self.resources.into_iter().map(Value::into_owned).collect(),
+        }
     }
 
     /// Checks the event and appends it to a batch under `id`, with `source_id` as the server's name.

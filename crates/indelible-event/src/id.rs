@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// The id of an event: any UUID when the client chooses it, version 7 when the server does. It is the idempotency key.
+///
+/// ```
+/// use indelible_event::id::EventId;
+///
+/// let id = EventId::parse(b"01A208DD-232B-77CC-BAF2-1C2EE4D4B7A9").unwrap();
+/// assert_eq!(id.to_string(), "01a208dd-232b-77cc-baf2-1c2ee4d4b7a9");
+/// assert_eq!(EventId::parse(b"01a208dd232b77ccbaf21c2ee4d4b7a9"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub [u8; 16]);
 

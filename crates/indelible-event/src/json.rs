@@ -19,6 +19,7 @@ pub(crate) use item::Kind;
 pub use item::{Document, Item, Text};
 pub(crate) use text::{fingerprint, plain_run, utf16_order, write_text};
 pub use value::Value;
+pub(crate) use value::owned_members;
 
 use item::Node;
 use reader::{After, Reader};

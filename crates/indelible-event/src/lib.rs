@@ -8,7 +8,26 @@
 //! but `schema`, `id`, `time`, `recorded`, `source.*`, `sealed[].commitment`, and the words of closed sets (`action`,
 //! `actor.type`, `outcome.result`, `outcome.phase`). In lists and among `attributes`, so may each item.
 //!
-//! Reading order: the limits, the words of an event, the bytes of an event, then the two doors of the log.
+//! ```
+//! use indelible_event::body::{BodyFormat, read_body};
+//! use indelible_event::{id::EventId, prepare::Defaults, view::EventView};
+//!
+//! let body = br#"{"time":"2026-11-23T10:15:30+01:00","actor":{"id":"ana@example.com","type":"human"},
+//!     "action":"read","outcome":{"result":"allowed"}}"#;
+//! let defaults = Defaults { source_id: "billing", source_kind: "api" };
+//! let mut new_id = || EventId::version_7(1_795_425_330_123, [7; 10]);
+//! let outcome = read_body(body, BodyFormat::Auto, 10_000, &defaults, &mut new_id)?;
+//! assert!(outcome.faults.is_empty());
+//!
+//! // The batch holds the canonical bytes: what is hashed and kept, but for the time that the journal writes into its slot.
+//! let (slot, entry) = outcome.batch.entries().next().unwrap();
+//! assert_eq!(slot.id, new_id());
+//! let view = EventView::parse(entry)?;
+//! assert_eq!((view.actor.id.as_deref(), view.source.id.as_deref()), (Some("ana@example.com"), Some("billing")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Reading order: the limits, the words of an event, the bytes of an event, then the two doors of the log, then the vault.
 
 pub mod limits;
 
@@ -31,5 +50,7 @@ pub mod build;
 pub mod view;
 
 pub mod doors;
+
+pub mod vault;
 
 pub use shape::{OWN_SOURCE_KIND, SCHEMA};

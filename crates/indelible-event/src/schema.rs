@@ -1,8 +1,63 @@
 //! The published JSON Schema of an event (draft 2020-12), as it stands in `docs/schema`. A test holds it against the tables that
 //! the validator reads, so that the two cannot drift apart.
 
+use crate::nearest::nearest;
+use crate::shape::{EVENT, Rule, Shape};
+
 /// The JSON Schema document.
 pub const EVENT_SCHEMA_JSON: &str = include_str!("../../../docs/schema/event-1.schema.json");
+
+/// The paths of all fields that may stand as a commitment in place of their text, such as `actor.name`; those of objects in a
+/// list without a place (`resources.id`). Every text in `attributes` may as well.
+#[must_use]
+pub fn committable_fields() -> Vec<String> {
+    let mut paths = Vec::new();
+    collect(&EVENT, "", &mut paths);
+    paths
+}
+
+fn collect(shape: &Shape, above: &str, paths: &mut Vec<String>) {
+    for field in shape.fields {
+        let path = format!("{above}{}", field.name);
+        match field.rule {
+            Rule::Identifier | Rule::Text | Rule::Identifiers | Rule::Ip | Rule::Hex(_) => paths.push(path),
+            Rule::Object(inner) | Rule::Objects(inner) => collect(inner, &format!("{path}."), paths),
+            Rule::Schema
+            | Rule::Id
+            | Rule::Recorded
+            | Rule::Time
+            | Rule::Word(_)
+            | Rule::ClearIdentifier
+            | Rule::SourceKind
+            | Rule::Integer(_)
+            | Rule::Commitment
+            | Rule::Attributes => {}
+        }
+    }
+}
+
+/// Whether a path names a text that may stand as a commitment.
+///
+/// ```
+/// use indelible_event::schema::is_committable;
+///
+/// assert_eq!(is_committable("actor.name"), Ok(()));
+/// assert_eq!(is_committable("actor.nmae"), Err(Some("actor.name".to_owned())));
+/// assert!(is_committable("time").is_err());
+/// ```
+///
+/// # Errors
+/// The nearest path that does, if one is near.
+pub fn is_committable(path: &str) -> Result<(), Option<String>> {
+    if path.strip_prefix("attributes.").is_some_and(|key| !key.is_empty()) {
+        return Ok(());
+    }
+    let fields = committable_fields();
+    if fields.iter().any(|field| field == path) {
+        return Ok(());
+    }
+    Err(nearest(path, fields.iter().map(String::as_str)).map(str::to_owned))
+}
 
 #[cfg(test)]
 mod tests {
@@ -10,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::limits::{ATTRIBUTES_MAX, IDENTIFIER_BYTES_MAX, INTEGER_MAX, LIST_ITEMS_MAX};
-    use crate::shape::{Absent, EVENT, Rule, SCHEMA, SHAPE_FIELDS_MAX, Shape};
+    use crate::shape::{Absent, SCHEMA, SHAPE_FIELDS_MAX};
 
     fn definition<'s>(schema: &'s Value, value: &'s Value) -> &'s Value {
         match value["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/")) {
@@ -82,5 +137,19 @@ mod tests {
         assert_eq!(definitions["clear_identifier"]["maxLength"], json!(IDENTIFIER_BYTES_MAX));
         assert_eq!(definitions["identifiers"]["maxItems"], json!(LIST_ITEMS_MAX));
         assert_eq!(definitions["attributes"]["maxProperties"], json!(ATTRIBUTES_MAX));
+    }
+
+    #[test]
+    fn texts_may_be_committed_and_other_fields_are_told_from_them() {
+        for path in
+            ["actor.name", "actor.ip", "on_behalf_of.id", "resources.labels", "trace.trace_id", "attributes.mail"]
+        {
+            assert_eq!(is_committable(path), Ok(()), "{path}");
+        }
+        assert_eq!(is_committable("actor.nmae"), Err(Some("actor.name".to_owned())));
+        for path in ["time", "action", "source.id", "sealed.commitment", "duration_ns", "attributes", "attributes.", ""]
+        {
+            assert!(is_committable(path).is_err(), "{path}");
+        }
     }
 }

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use indelible_event::time::RecordedTime;
+
 pub use self::buckets::Interval;
 use self::counter::{By, Counter, Tally};
 use crate::columns::Kind;
@@ -79,6 +81,29 @@ pub struct StatsAnswer {
     pub size: u64,
     /// What had to be opened.
     pub counts: ScanCounts,
+}
+
+impl StatsRow {
+    /// The row as an object: a member for each field of `by`, `time` where it was counted by an interval (`timed`), `count`.
+    #[must_use]
+    pub fn to_json(&self, by: &[String], timed: Timed) -> serde_json::Value {
+        let mut object: serde_json::Map<_, _> = by.iter().cloned().zip(self.by.iter().cloned()).collect();
+        if timed == Timed::Yes {
+            let time = self.time.map(|time| String::from_utf8_lossy(&RecordedTime(time).write()).into_owned());
+            object.insert("time".to_owned(), time.into());
+        }
+        object.insert("count".to_owned(), self.count.into());
+        serde_json::Value::Object(object)
+    }
+}
+
+/// Whether rows have a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timed {
+    /// They were counted by an interval.
+    Yes,
+    /// They were not.
+    No,
 }
 
 impl Index {

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use indelible_access::TokenBook;
+use indelible_access::door::Door;
 use indelible_event::env::{Clock, Randomness, RandomnessError};
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
+use crate::gateways::Gateways;
 use crate::logs::LogSet;
 use crate::metrics::Metrics;
 use crate::trail::Trail;
 use crate::trail::published_reads::PublishedReads;
 use crate::trail::refusals::Refusals;
 use crate::trail::reserve::Reserve;
+use crate::vault::OpenVault;
 
 /// The unit in which memory for bodies is shared out. Bodies up to this size need no share: the number of connections bounds
 /// them.
@@ -28,6 +31,11 @@ pub(crate) struct App {
     pub(crate) environment: Environment,
     pub(crate) tokens: TokenBook,
     pub(crate) logs: LogSet,
+    /// Where content is sealed.
+    pub(crate) vault: OpenVault,
+    /// Who may call what through gateways.
+    pub(crate) door: Arc<Door>,
+    pub(crate) gateways: Gateways,
     pub(crate) trail: Trail,
     pub(crate) refusals: Refusals,
     pub(crate) published_reads: PublishedReads,
@@ -41,6 +49,16 @@ pub(crate) struct App {
     pub(crate) followers: Arc<Semaphore>,
     /// Becomes true when the server was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// What an application is put together from.
+pub(crate) struct Parts {
+    pub(crate) tokens: TokenBook,
+    pub(crate) logs: LogSet,
+    pub(crate) vault: OpenVault,
+    pub(crate) door: Arc<Door>,
+    pub(crate) gateways: Gateways,
+    pub(crate) reserve: Option<Arc<Reserve>>,
 }
 
 /// Clock and randomness, passed in.
@@ -68,11 +86,10 @@ impl App {
     pub(crate) fn new(
         config: Config,
         environment: Environment,
-        tokens: TokenBook,
-        logs: LogSet,
-        reserve: Option<Arc<Reserve>>,
+        parts: Parts,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, RandomnessError> {
+        let Parts { tokens, logs, vault, door, gateways, reserve } = parts;
         let metrics = Arc::new(Metrics::new());
         let share = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
         Ok(Self {
@@ -81,7 +98,8 @@ impl App {
                 Arc::clone(&environment.randomness),
                 Arc::clone(&metrics),
                 reserve,
-            ),
+                &logs,
+            )?,
             refusals: Refusals::default(),
             published_reads: PublishedReads::default(),
             metrics,
@@ -91,6 +109,9 @@ impl App {
             followers: share(config.limits.followers),
             tokens,
             logs,
+            vault,
+            door,
+            gateways,
             environment,
             config,
             stopping,

@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indelible_access::door::{Door, DoorError};
 use indelible_access::{TokenBook, TokenError};
 use indelible_event::doors::{EntryIndex, EntryReader, ReadError, Recorder};
 use indelible_event::env::RandomnessError;
@@ -14,10 +15,12 @@ use indelible_tlog::checkpoint::Origin;
 use indelible_tlog::note::VerifierKey;
 use tokio::sync::watch;
 
-use crate::app::{App, Environment};
+use crate::app::{App, Environment, Parts};
 use crate::config::{Config, LogConfig};
+use crate::gateways::{Gateways, GatewaysError};
 use crate::logs::{LogHandle, LogSet, Published};
 use crate::trail::reserve::{RESERVE_BYTES, Reserve};
+use crate::vault::OpenVault;
 
 /// The server could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,12 @@ pub enum AssembleError {
     /// The settings name no log.
     #[error("the settings name no log")]
     NoLog,
+    /// A gateway could not be set up.
+    #[error("cannot set the gateways up")]
+    Gateways(#[from] GatewaysError),
+    /// Policies, halts or budgets could not be loaded.
+    #[error("cannot say who may call what")]
+    Door(#[from] DoorError),
     /// The tokens could not be loaded.
     #[error("cannot open the tokens")]
     Tokens(#[from] TokenError),
@@ -71,6 +80,7 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
         let (name, origin) = name_and_origin(&config, log_config, &root)?;
         let mut settings = LogSettings::new(name, origin.clone());
         settings.checkpoint_interval = log_config.checkpoint_interval.duration();
+        settings.idle_checkpoint_interval = log_config.idle_checkpoint_interval.duration();
         let log = Log::open(&folder, &settings).map_err(open)?;
         let found = log.opened().clone();
         let index = open_index(&config, &log_config.name, &root);
@@ -85,7 +95,17 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
             None
         }
     };
-    let app = Arc::new(App::new(config, environment, tokens, logs, reserve, stopping)?);
+    let any_gateway = !config.gateway.llm.is_empty() || !config.gateway.mcp.is_empty();
+    let vault = OpenVault::open(&config, &root, any_gateway, Arc::clone(&environment.randomness));
+    let policies = config.policy.folder.as_deref();
+    let door = Arc::new(Door::open(&root.join("state.sqlite"), policies, config.budgets.clone())?);
+    let gateways = if any_gateway {
+        Gateways::new(&config, &root, &environment, logs.first(), vault.door(), Arc::clone(&door))?
+    } else {
+        Gateways::default()
+    };
+    let parts = Parts { tokens, logs, vault, door, gateways, reserve };
+    let app = Arc::new(App::new(config, environment, parts, stopping)?);
     Ok(Assembled { app, opened, _folder: folder })
 }
 

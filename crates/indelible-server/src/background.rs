@@ -4,10 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use indelible_access::door::Reload;
+use indelible_event::build::EventBuilder;
+use indelible_event::words::{Action, ActorType, OutcomeResult};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::api::count;
 use crate::app::{App, asked_to_stop};
+use crate::trail::{OWN_SOURCE_ID, bounded};
 use crate::trail::published_reads::All;
 use crate::trail::refusals::WINDOW_MIN;
 
@@ -26,7 +31,8 @@ pub(crate) fn start(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> Join
                 () = asked_to_stop(&mut stopping) => return,
             }
             since_used += window;
-            app.trail.empty_reserve(&app.logs).await;
+            look_at_policies(&app).await;
+            app.trail.empty_reserve().await;
             window = app.refusals.flush(&app.trail, &app.logs, window).await;
             app.published_reads.flush(&app.trail, &app.logs, All::No).await;
             if since_used >= USED_EVERY {
@@ -39,10 +45,44 @@ pub(crate) fn start(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> Join
 
 /// The last sums, when no request comes any more.
 pub(crate) async fn finish(app: &Arc<App>) {
-    app.trail.empty_reserve(&app.logs).await;
+    app.trail.empty_reserve().await;
     app.refusals.flush(&app.trail, &app.logs, WINDOW_MIN).await;
     app.published_reads.flush(&app.trail, &app.logs, All::Yes).await;
+    if let Err(error) = app.door.save_budgets() {
+        tracing::warn!(%error, "what is used of the budgets could not be written");
+    }
     save_used(app).await;
+}
+
+/// Takes policies that have changed, and writes what is used of budgets. Broken policies are told, and on record; the old ones
+/// stay in force.
+async fn look_at_policies(app: &Arc<App>) {
+    let door = Arc::clone(&app.door);
+    let looked = tokio::task::spawn_blocking(move || (door.reload_if_changed(), door.save_budgets())).await;
+    let (reload, saved) = match looked {
+        Ok(looked) => looked,
+        Err(error) => return tracing::error!(%error, "policies could not be looked at"),
+    };
+    if let Err(error) = saved {
+        tracing::warn!(%error, "what is used of the budgets could not be written; it is tried again");
+    }
+    let now = app.trail.now();
+    let event = EventBuilder::new(now, Action::Configure, "policy.reload", ActorType::System, OWN_SOURCE_ID);
+    let event = match &reload {
+        Reload::Unchanged => return,
+        Reload::Loaded { policies, files } => {
+            tracing::info!(policies, files, "policies were read again");
+            event.attribute("policies", count(*policies as u64)).attribute("files", count(*files as u64))
+        }
+        Reload::Refused(error) => {
+            app.metrics.policy_failures.inc();
+            tracing::error!(%error, "the changed policies are wrong; the old ones stay in force");
+            event.result(OutcomeResult::Failed).attribute("reason", bounded(&error.to_string()))
+        }
+    };
+    if let Err(problem) = app.trail.record(app.logs.first(), event).await {
+        tracing::error!(cause = problem.cause(), "a change of policies could not be recorded");
+    }
 }
 
 async fn save_used(app: &Arc<App>) {

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::api;
 use crate::app::App;
 use crate::call::{Answer, Call, Peer};
+use crate::gateways;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use crate::routes::{NO_ROUTE, ROUTES, Route};
@@ -48,9 +49,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         router = router.route(path, methods.fallback(wrong_method));
     }
     let app = Arc::clone(app);
-    router.fallback(move |_: Request<Body>| {
-        let answer = refuse(&app, Problem::new(Kind::NotFound, "there is no such path; see /openapi.json"));
-        async move { answer }
+    router.fallback(move |request: Request<Body>| {
+        let app = Arc::clone(&app);
+        async move {
+            match app.gateways.find(request.uri().path()) {
+                Some(gateway) => gateways::call(app, gateway, request).await,
+                None => refuse(&app, Problem::new(Kind::NotFound, "there is no such path; see /openapi.json")),
+            }
+        }
     })
 }
 
@@ -131,7 +137,7 @@ async fn through(call: &Arc<Call>, body: Body) -> Result<Answer, Problem> {
 }
 
 /// Finds who calls and whether the role allows the route. Which logs the token is limited to is asked where the log is known.
-fn authorize(call: &mut Call) -> Result<(), Problem> {
+pub(crate) fn authorize(call: &mut Call) -> Result<(), Problem> {
     let Some(action) = call.route.action else { return Ok(()) };
     let Some(header) = call.parts.headers.get(AUTHORIZATION) else {
         if action == indelible_access::Action::ReadPublished && is_public(call) {
@@ -169,7 +175,7 @@ fn split_scheme(header: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Tells the operator what the client is not told, has the refusal recorded, and answers.
-async fn refused(call: &Call, problem: Problem) -> Response<Body> {
+pub(crate) async fn refused(call: &Call, problem: Problem) -> Response<Body> {
     let kind = problem.kind();
     let (id, code, cause) = (call.id.as_str(), kind.row().code, problem.cause());
     match kind {
@@ -201,7 +207,7 @@ async fn record_refusal(call: &Call, kind: Kind) {
 }
 
 /// The headers that every answer has.
-fn finish(mut response: Response<Body>, request_id: &str) -> Response<Body> {
+pub(crate) fn finish(mut response: Response<Body>, request_id: &str) -> Response<Body> {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-request-id", id);

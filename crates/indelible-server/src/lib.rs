@@ -23,14 +23,18 @@ mod query_string;
 
 mod api;
 mod gate;
+mod gateways;
 
 mod assemble;
 mod background;
 mod indexer;
+mod protocols;
 mod serve;
 pub mod telemetry;
 mod tls;
+mod vault;
 
 pub use assemble::AssembleError;
+pub use gateways::GatewaysError;
 pub use serve::{Ready, ServeError, ServeOptions, run};
 pub use tls::TlsError;

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use indelible_event::time::RecordedTime;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -59,10 +60,13 @@ pub(crate) struct Metrics {
     pub(crate) own_events: Counter,
     /// Requests refused, recorded one by one or in sums.
     pub(crate) refusals: Counter,
+    /// Times that changed policies were refused because they were wrong.
+    pub(crate) policy_failures: Counter,
     /// Own events that could not be recorded at the first try.
     pub(crate) own_event_failures: Counter,
     durable: Family<OfLog, Gauge<u64, AtomicU64>>,
     published: Family<OfLog, Gauge<u64, AtomicU64>>,
+    confirmed: Family<OfLog, Gauge<f64, AtomicU64>>,
     indexed: Family<OfLog, Gauge<u64, AtomicU64>>,
     recording: Family<OfLog, Gauge>,
     /// Failures of the search index, which never touch recording.
@@ -90,9 +94,11 @@ impl Metrics {
             faults: Counter::default(),
             own_events: Counter::default(),
             refusals: Counter::default(),
+            policy_failures: Counter::default(),
             own_event_failures: Counter::default(),
             durable: Family::default(),
             published: Family::default(),
+            confirmed: Family::default(),
             indexed: Family::default(),
             recording: Family::default(),
             index_failures: Family::default(),
@@ -133,12 +139,23 @@ impl Metrics {
             self.refusals.clone(),
         );
         registry.register(
+            name("access_policy_failures"),
+            "Times that changed policies were wrong, so that the old ones stayed in force",
+            self.policy_failures.clone(),
+        );
+        registry.register(
             name("access_own_event_failures"),
             "Own events that could not be recorded at once",
             self.own_event_failures.clone(),
         );
         registry.register(name("log_durable_entries"), "Entries that are durable", self.durable.clone());
         registry.register(name("log_published_entries"), "Entries in the newest checkpoint", self.published.clone());
+        registry.register_with_unit(
+            name("log_checkpoint_timestamp"),
+            "When the newest checkpoint was signed or last confirmed, Unix time",
+            Unit::Seconds,
+            self.confirmed.clone(),
+        );
         registry.register(name("log_recording"), "1 while the log takes events", self.recording.clone());
         registry.register(name("search_indexed_entries"), "Entries that the search index holds", self.indexed.clone());
         registry.register(name("search_index_failures"), "Failures of the search index", self.index_failures.clone());
@@ -163,6 +180,9 @@ impl Metrics {
             let state = log.state();
             self.durable.get_or_create(&label).set(state.durable_size);
             self.published.get_or_create(&label).set(state.published_size);
+            if let Some(confirmed) = state.confirmed {
+                self.confirmed.get_or_create(&label).set(seconds(confirmed));
+            }
             self.indexed.get_or_create(&label).set(log.indexed());
             self.recording.get_or_create(&label).set(i64::from(takes_events(&state)));
         }
@@ -172,4 +192,9 @@ impl Metrics {
             Err(_) => String::new(),
         }
     }
+}
+
+/// Unix time in seconds, to the millisecond.
+fn seconds(time: RecordedTime) -> f64 {
+    std::time::Duration::from_millis(u64::try_from(time.0 / 1_000_000).unwrap_or_default()).as_secs_f64()
 }

@@ -25,6 +25,8 @@ pub enum Kind {
     Forbidden,
     /// No such path, log, entry or token.
     NotFound,
+    /// It was here, and its key was destroyed.
+    Erased,
     /// The path exists, for another method.
     MethodNotAllowed,
     /// The body took too long to arrive.
@@ -74,7 +76,7 @@ const fn row(kind: Kind, code: &'static str, status: u16, title: &'static str, a
 
 /// The table, in the order of [`Kind`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 18] = [
+pub const TABLE: [Row; 19] = [
     row(Kind::InvalidRequest, "invalid-request", 400, "the request is wrong",
         "Mend the parameter or body that `detail` names. Do not retry unchanged."),
     row(Kind::InvalidQuery, "invalid-query", 400, "the query is wrong",
@@ -85,6 +87,8 @@ pub const TABLE: [Row; 18] = [
         "Use a token whose role and logs allow the request, or ask an administrator for one. Refusals are recorded."),
     row(Kind::NotFound, "not-found", 404, "there is no such thing",
         "Check path, log name, index or token id."),
+    row(Kind::Erased, "erased", 410, "it was erased",
+        "Its key was destroyed on demand; the event and its proof stand. Do not retry."),
     row(Kind::MethodNotAllowed, "method-not-allowed", 405, "the path has another method",
         "Use a method that the `Allow` header lists."),
     row(Kind::TooSlow, "too-slow", 408, "the request took too long to arrive",

@@ -9,6 +9,8 @@ use indelible_access::Action;
 pub enum Operation {
     /// Record events.
     Record,
+    /// Record what a search for context brought back.
+    RecordRetrieval,
     /// Find events.
     Search,
     /// Follow events live.
@@ -39,6 +41,10 @@ pub enum Operation {
     ListTokens,
     /// Revoke a token.
     RevokeToken,
+    /// Show sealed content.
+    Unseal,
+    /// Erase sealed content.
+    Forget,
     /// Whether the process lives.
     Health,
     /// Whether it takes requests.
@@ -49,6 +55,18 @@ pub enum Operation {
     OpenApi,
     /// What an error means.
     ExplainProblem,
+    /// List calls that wait for an approval.
+    ListApprovals,
+    /// Decide one.
+    DecideApproval,
+    /// List what is halted.
+    ListHalts,
+    /// Halt something.
+    Halt,
+    /// Resume it.
+    Resume,
+    /// Call a model or tool through a gateway.
+    CallGateway,
     /// No route: a wrong path or method.
     Unknown,
 }
@@ -59,6 +77,7 @@ impl Operation {
     pub fn word(self) -> &'static str {
         match self {
             Self::Record => "events.record",
+            Self::RecordRetrieval => "retrievals.record",
             Self::Search => "events.search",
             Self::Follow => "events.follow",
             Self::Count => "events.count",
@@ -74,11 +93,19 @@ impl Operation {
             Self::CreateToken => "tokens.create",
             Self::ListTokens => "tokens.list",
             Self::RevokeToken => "tokens.revoke",
+            Self::Unseal => "sealed.read",
+            Self::Forget => "sealed.forget",
             Self::Health => "server.health",
             Self::Ready => "server.ready",
             Self::Metrics => "server.metrics",
             Self::OpenApi => "server.openapi",
             Self::ExplainProblem => "server.problem",
+            Self::ListApprovals => "approvals.list",
+            Self::DecideApproval => "approvals.decide",
+            Self::ListHalts => "halts.list",
+            Self::Halt => "halts.set",
+            Self::Resume => "halts.lift",
+            Self::CallGateway => "gateways.call",
             Self::Unknown => "unknown",
         }
     }
@@ -127,8 +154,9 @@ const ABOUT_THE_SERVER: Trace = Trace::Not("says nothing about what is in a log"
 
 /// The table.
 #[rustfmt::skip]
-pub static ROUTES: [Route; 21] = [
+pub static ROUTES: [Route; 29] = [
     route(Operation::Record, Method::POST, "/v1/events", Some(Action::Record), Trace::ItsOwnRecord),
+    route(Operation::RecordRetrieval, Method::POST, "/v1/retrievals", Some(Action::Record), Trace::ItsOwnRecord),
     route(Operation::Search, Method::GET, "/v1/events", Some(Action::Search), Trace::EachBeforeAnswer),
     route(Operation::Follow, Method::GET, "/v1/events/stream", Some(Action::Search), Trace::EachBeforeAnswer),
     route(Operation::Count, Method::GET, "/v1/stats", Some(Action::Search), Trace::EachBeforeAnswer),
@@ -144,12 +172,23 @@ pub static ROUTES: [Route; 21] = [
     route(Operation::CreateToken, Method::POST, "/v1/tokens", Some(Action::ChangeTokens), Trace::EachBeforeAnswer),
     route(Operation::ListTokens, Method::GET, "/v1/tokens", Some(Action::ListTokens), Trace::EachBeforeAnswer),
     route(Operation::RevokeToken, Method::DELETE, "/v1/tokens/{id}", Some(Action::ChangeTokens), Trace::EachBeforeAnswer),
+    route(Operation::Unseal, Method::GET, "/v1/sealed/{id}", Some(Action::Unseal), Trace::EachBeforeAnswer),
+    route(Operation::Forget, Method::POST, "/v1/forget", Some(Action::Forget), Trace::EachBeforeAnswer),
+    route(Operation::ListApprovals, Method::GET, "/v1/approvals", Some(Action::Approve), Trace::EachBeforeAnswer),
+    route(Operation::DecideApproval, Method::POST, "/v1/approvals/{id}", Some(Action::Approve), Trace::EachBeforeAnswer),
+    route(Operation::ListHalts, Method::GET, "/v1/halts", Some(Action::Halt), Trace::EachBeforeAnswer),
+    route(Operation::Halt, Method::POST, "/v1/halts", Some(Action::Halt), Trace::EachBeforeAnswer),
+    route(Operation::Resume, Method::DELETE, "/v1/halts", Some(Action::Halt), Trace::EachBeforeAnswer),
     route(Operation::Health, Method::GET, "/healthz", None, ABOUT_THE_SERVER),
     route(Operation::Ready, Method::GET, "/readyz", None, ABOUT_THE_SERVER),
     route(Operation::Metrics, Method::GET, "/metrics", None, ABOUT_THE_SERVER),
     route(Operation::OpenApi, Method::GET, "/openapi.json", None, ABOUT_THE_SERVER),
     route(Operation::ExplainProblem, Method::GET, "/problems/{code}", None, ABOUT_THE_SERVER),
 ];
+
+/// What all paths below the mounts of gateways are taken for. What a call does is recorded by its gateway.
+pub static GATEWAY: Route =
+    route(Operation::CallGateway, Method::POST, "", Some(Action::UseGateway), Trace::ItsOwnRecord);
 
 /// What a request on no route is taken for.
 pub static NO_ROUTE: Route = route(Operation::Unknown, Method::GET, "", None, ABOUT_THE_SERVER);
@@ -172,6 +211,7 @@ mod tests {
         assert_eq!(
             table,
             "POST /v1/events -> admin ingest\n\
+             POST /v1/retrievals -> admin ingest\n\
              GET /v1/events -> admin read\n\
              GET /v1/events/stream -> admin read\n\
              GET /v1/stats -> admin read\n\
@@ -187,6 +227,13 @@ mod tests {
              POST /v1/tokens -> admin\n\
              GET /v1/tokens -> admin\n\
              DELETE /v1/tokens/{id} -> admin\n\
+             GET /v1/sealed/{id} -> admin\n\
+             POST /v1/forget -> admin\n\
+             GET /v1/approvals -> admin approver\n\
+             POST /v1/approvals/{id} -> admin approver\n\
+             GET /v1/halts -> admin\n\
+             POST /v1/halts -> admin\n\
+             DELETE /v1/halts -> admin\n\
              GET /healthz -> anyone\n\
              GET /readyz -> anyone\n\
              GET /metrics -> anyone\n\

@@ -15,7 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use indelible_access::{Minted, TokenError, TokenText};
@@ -36,14 +36,11 @@ use crate::call::Peer;
 use crate::config::{Config, LimitsConfig};
 use crate::gate::router;
 use crate::problem::Problem;
+use crate::protocols::{Protocols, begins_http2};
 use crate::tls::{TlsError, acceptor};
 use crate::trail::OWN_SOURCE_ID;
-use crate::{background, indexer};
+use crate::{background, gateways, indexer};
 
-/// Most header lines of a request.
-const HEADERS_MAX: usize = 64;
-/// Most requests at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 128;
 /// How long to wait after the operating system refused a connection (no file handles, …).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -119,13 +116,17 @@ pub async fn run(
     ready: impl FnOnce(Ready),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let ServeOptions { config, admin_token } = options;
+    let ServeOptions { mut config, admin_token } = options;
     let limits = config.limits.clone();
     let listen = config.server.listen.clone();
     let tls = acceptor(&config)?;
     let refused = |source| ServeError::Listen { address: listen.clone(), source };
     let listener = TcpListener::bind(&listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
+    // a port that the system chose: it is known now, before a new log takes its origin from it
+    if let Some(host) = listen.strip_suffix(":0") {
+        config.server.listen = format!("{host}:{}", address.port());
+    }
 
     let (stop, stopping) = watch::channel(false);
     let watching = stopping.clone();
@@ -135,9 +136,11 @@ pub async fn run(
     if tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "tokens travel in clear: set `server.tls.certificate`, or let a proxy end TLS in front");
     }
-    app.trail.empty_reserve(&app.logs).await;
+    app.trail.empty_reserve().await;
     record_start(&assembled, address).await?;
     let admin_token = admin(&app, admin_token).await?;
+    app.gateways.begin(app.logs.first()).await.map_err(AssembleError::from)?;
+    let marks = tokio::spawn(gateways::keep_mark(Arc::clone(&app)));
     let sums = background::start(&app, stopping);
     let indexers = indexer::start(&app);
     ready(Ready {
@@ -158,6 +161,9 @@ pub async fn run(
         tracing::warn!(open = connections.len(), "requests were cut off: they took longer than `limits.shutdown_time`");
     }
     connections.shutdown().await;
+    if let Err(error) = marks.await {
+        tracing::error!(%error, "the mark of open calls ended early");
+    }
     if let Err(error) = sums.await {
         tracing::error!(%error, "the sums of the trail ended early");
     }
@@ -316,34 +322,6 @@ async fn accept(
     }
 }
 
-/// The two protocols, each with its limits. Which one a connection speaks is known before its first byte (from ALPN; HTTP/1.1
-/// without TLS), so that no time is spent waiting for bytes that never come.
-struct Protocols {
-    http1: auto::Builder<TokioExecutor>,
-    http2: auto::Builder<TokioExecutor>,
-}
-
-impl Protocols {
-    fn new(limits: &LimitsConfig) -> Self {
-        let mut http1 = auto::Builder::new(TokioExecutor::new()).http1_only();
-        http1
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_time.duration())
-            .max_buf_size(limits.header_bytes.in_memory())
-            .max_headers(HEADERS_MAX);
-        let mut http2 = auto::Builder::new(TokioExecutor::new()).http2_only();
-        http2
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX))
-            .keep_alive_interval(limits.header_time.duration())
-            .keep_alive_timeout(limits.header_time.duration());
-        Self { http1, http2 }
-    }
-}
-
 /// One connection and the requests on it.
 struct Connection {
     requests: Requests,
@@ -358,7 +336,15 @@ impl Connection {
             tracing::debug!(%error, "a connection answers slowly: TCP_NODELAY was refused");
         }
         let protocols = Arc::clone(&self.protocols);
-        let Some(tls) = tls else { return self.serve(&protocols.http1, stream).await };
+        let Some(tls) = tls else {
+            match tokio::time::timeout(self.handshake_time, begins_http2(&stream)).await {
+                Ok(Ok(true)) => self.serve(&protocols.http2, stream).await,
+                Ok(Ok(false)) => self.serve(&protocols.http1, stream).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a connection ended before its first request"),
+                Err(_) => tracing::debug!("a connection began with nothing"),
+            }
+            return;
+        };
         match tokio::time::timeout(self.handshake_time, tls.accept(stream)).await {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 self.serve(&protocols.http2, stream).await;

@@ -5,7 +5,8 @@
 //! later one. Never: parses an event, answers a query, or knows who asks.
 //!
 //! Reading order: the disk; the journal (place and durability); ids (never twice); storage and log (bundles, tiles, signed
-//! checkpoint); commit (the writer); the handle that runs them on threads. `docs/design/001-commit-order.md` tells the order
+//! checkpoint); commit (the writer); the handle that runs them on threads; beside it
+//! the vault for sealed content. `docs/design/001-commit-order.md` tells the order
 //! of all writes in one place.
 
 pub mod disk;
@@ -21,6 +22,8 @@ pub mod log;
 
 pub mod commit;
 pub mod read;
+
+pub mod sealed;
 
 mod data_folder;
 mod folder_reader;

@@ -35,6 +35,8 @@ pub struct LogSettings {
     pub origin: Origin,
     /// How often new entries get a checkpoint.
     pub checkpoint_interval: Duration,
+    /// How often the published checkpoint is confirmed while there are none.
+    pub idle_checkpoint_interval: Duration,
     /// Segment size and reserve of the journal.
     pub journal: JournalSettings,
     /// How many ids are remembered.
@@ -66,6 +68,7 @@ impl LogSettings {
             name,
             origin,
             checkpoint_interval: Duration::from_millis(500),
+            idle_checkpoint_interval: Duration::from_secs(300),
             journal: JournalSettings::default(),
             ids: IdSettings::default(),
             queue: QueueSettings::default(),

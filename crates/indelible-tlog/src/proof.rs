@@ -196,6 +196,17 @@ pub fn root_from_inclusion(leaf: &Hash, index: LeafIndex, size: TreeSize, proof:
 
 /// Checks that a leaf stands at `index` in the tree with this size and root.
 ///
+/// ```
+/// use indelible_tlog::hash::{leaf_hash, node_hash};
+/// use indelible_tlog::proof::verify_inclusion;
+/// use indelible_tlog::tree::{LeafIndex, TreeSize};
+///
+/// let (a, b) = (leaf_hash(b"a"), leaf_hash(b"b"));
+/// let root = node_hash(&a, &b);
+/// assert!(verify_inclusion(&b, LeafIndex(1), TreeSize(2), &[a], &root).is_ok());
+/// assert!(verify_inclusion(&b, LeafIndex(0), TreeSize(2), &[a], &root).is_err());
+/// ```
+///
 /// # Errors
 /// [`ProofError`]
 pub fn verify_inclusion(

@@ -18,6 +18,17 @@ pub const LEVEL_MAX: u8 = 63;
 const GROUPS_MAX: usize = 6;
 
 /// A tile: up to 256 neighbouring hashes of one level. Level 0 holds leaf hashes, level n + 1 the roots of full tiles of n.
+///
+/// ```
+/// use indelible_tlog::tile::TileId;
+/// use indelible_tlog::tree::TreeSize;
+///
+/// // A tree of 70,000 leaves has 273 full tiles of leaf hashes, and one that is not full.
+/// let last = TileId::at(0, 273, TreeSize(70_000)).unwrap();
+/// assert_eq!((last.path().as_str(), last.width), ("tile/0/273.p/112", 112));
+/// assert_eq!(TileId::at(1, 0, TreeSize(70_000)).unwrap().path(), "tile/1/000");
+/// assert_eq!(TileId::parse("tile/0/x001/234").unwrap().index, 1_234);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TileId {
     /// Level, from 0 (leaves).

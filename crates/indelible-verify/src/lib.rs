@@ -35,5 +35,5 @@ mod receipt;
 pub use proof::{ProofReport, check_proof};
 pub use receipt::{ReceiptReport, verify_receipt};
 pub use report::{Exit, Report, Verdict};
-pub use source::{FolderSource, LogSource, SourceError, UrlSource};
+pub use source::{FolderSource, LogSource, SourceError};
 pub use verify::{VerifyOptions, verify};

@@ -1,21 +1,15 @@
-//! Where a log's published bytes come from: a folder or a URL.
+//! Where a log's published bytes come from: a folder, or whatever a caller puts behind [`LogSource`] (the binary: a URL, with the
+//! client of all its commands).
 //!
 //! Promises: reads are capped; a file that is not there is told apart from one that cannot be read, because the first is a
-//! finding about the log and the second is not. Never: writes, follows anything but the paths that tlog-tiles names, or sends
-//! the token to another host.
+//! finding about the log and the second is not. Never: writes, or follows anything but the paths that tlog-tiles names.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use indelible_tlog::tile::TILE_WIDTH;
-use ureq::Agent;
 
-/// Longest wait for one resource over HTTP, body included: a full bundle is at most 16 MB.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
-/// Redirects followed; the token is never sent along.
-const REDIRECTS_MAX: u32 = 3;
 /// Deepest folder below the log that is listed: `tile/entries/x…/x…/x…/x…/x….p/width`.
 const FOLDER_DEPTH_MAX: usize = 10;
 
@@ -61,12 +55,6 @@ pub enum SourceError {
         path: String,
         /// What went wrong.
         reason: String,
-    },
-    /// The address of the log is not usable.
-    #[error("`{url}` is no address of a log: it must begin with https:// or http://")]
-    Url {
-        /// The address.
-        url: String,
     },
 }
 
@@ -199,81 +187,4 @@ impl LogSource for FolderSource {
 
 fn absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// A log behind HTTP: `<prefix>/checkpoint`, `<prefix>/log.vkey`, `<prefix>/tile/…`.
-///
-/// For `https` the process must have installed a rustls crypto provider.
-pub struct UrlSource {
-    prefix: String,
-    token: Option<String>,
-    agent: Agent,
-}
-
-impl UrlSource {
-    /// A log at a prefix such as `https://logs.example.com/log/main`, read with a bearer token if it is not public.
-    ///
-    /// # Errors
-    /// [`SourceError::Url`]
-    pub fn new(prefix: &str, token: Option<&str>) -> Result<Self, SourceError> {
-        let has_scheme = ["https://", "http://"].iter().any(|scheme| prefix.starts_with(scheme));
-        if !has_scheme {
-            return Err(SourceError::Url { url: prefix.to_owned() });
-        }
-        let agent = Agent::config_builder()
-            .timeout_global(Some(HTTP_TIMEOUT))
-            .http_status_as_error(false)
-            .max_redirects(REDIRECTS_MAX)
-            .build()
-            .into();
-        let prefix = prefix.trim_end_matches('/').to_owned();
-        Ok(Self { prefix, token: token.map(|token| format!("Bearer {token}")), agent })
-    }
-}
-
-impl std::fmt::Debug for UrlSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "UrlSource({})", self.prefix)
-    }
-}
-
-impl LogSource for UrlSource {
-    fn name(&self) -> String {
-        self.prefix.clone()
-    }
-
-    fn read(&self, path: &str, bytes_max: usize, into: &mut Vec<u8>) -> Result<bool, SourceError> {
-        let transport = |reason: String| SourceError::Transport { path: path.to_owned(), reason };
-        let mut request = self.agent.get(format!("{}/{path}", self.prefix));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", token);
-        }
-        let mut response = request.call().map_err(|error| transport(error.to_string()))?;
-        let status = response.status().as_u16();
-        let advice = match status {
-            200 => "",
-            404 | 410 => return Ok(false),
-            401 | 403 => "give a token that may read this log",
-            429 => "wait and try again",
-            _ => "try again, or check the address",
-        };
-        if status != 200 {
-            return Err(SourceError::Status { path: path.to_owned(), status, advice });
-        }
-        if response.headers().contains_key("content-encoding") {
-            return Err(transport("the body is compressed, which was not asked for".to_owned()));
-        }
-        into.clear();
-        let cap = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-        let body = response.body_mut().as_reader();
-        body.take(cap).read_to_end(into).map_err(|error| transport(error.to_string()))?;
-        if into.len() > bytes_max {
-            return Err(SourceError::TooLong { path: path.to_owned(), bytes_max });
-        }
-        Ok(true)
-    }
-
-    fn list(&self, _each: &mut dyn FnMut(&str)) -> Result<bool, SourceError> {
-        Ok(false)
-    }
 }

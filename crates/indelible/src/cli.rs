@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+mod guard;
+
+pub(crate) use guard::{
+    ApprovalsCommand, DecisionArguments, HaltArguments, PolicyCommand, ResumeArguments,
+};
+
 use crate::output::{EventFormat, Format};
 
 const EXIT_CODES: &str = "Exit codes: 0 done and nothing is wrong; 1 done and something is wrong (tampered, an attack was missed, \
@@ -74,9 +80,26 @@ pub(crate) enum Command {
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Show a sealed content: a prompt, an answer, what a tool was given or gave. The reading is recorded.
+    Unseal(UnsealArguments),
+    /// Erase sealed content by destroying its keys. Events and proofs stand.
+    Forget(ForgetArguments),
     /// Rebuild or check the search index of a data folder.
     #[command(subcommand)]
     Index(IndexCommand),
+    /// Check and test the policies that say who may call what.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// See which calls wait for a person, and decide.
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Halt a route, actor, model or tool at once.
+    Halt(HaltArguments),
+    /// Let it go on.
+    Resume(ResumeArguments),
+    /// Put a tool server (MCP) on record.
+    #[command(subcommand)]
+    Mcp(McpCommand),
 }
 
 /// `serve`
@@ -305,7 +328,7 @@ pub(crate) struct ExportArguments {
 beside the log proves less than one you keep elsewhere; a checkpoint you keep elsewhere is what shows a rewritten history."
 )]
 pub(crate) struct VerifyArguments {
-    /// The log's folder (`DATA/logs/NAME`) or URL (`…/log/NAME`).
+    /// The log's folder (`DATA/logs/NAME`) or URL (`…/log/NAME`). Sealed content beside it is looked at too.
     #[arg(value_name = "PATH|URL", value_hint = ValueHint::AnyPath)]
     pub(crate) log: String,
     /// A checkpoint kept elsewhere, which the log must extend.
@@ -353,6 +376,9 @@ pub(crate) struct CheckpointArguments {
     /// Which log.
     #[arg(long, default_value = "main")]
     pub(crate) log: String,
+    /// How to print: the signed note itself, or JSON that holds it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
 }
 
 /// `proof`
@@ -371,6 +397,9 @@ pub(crate) struct ProofArguments {
     /// Which log.
     #[arg(long, default_value = "main")]
     pub(crate) log: String,
+    /// How to print: the proof itself, or JSON that holds it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
 }
 
 /// `proof verify`
@@ -443,6 +472,10 @@ pub(crate) enum RoleArgument {
     Ingest,
     /// Reading only.
     Read,
+    /// Calling models and tools through gateways only.
+    Gateway,
+    /// Deciding approvals only.
+    Approver,
 }
 
 /// `token`
@@ -480,7 +513,58 @@ pub(crate) enum TokenCommand {
     Revoke {
         /// The token's id.
         id: String,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
+}
+
+/// `unseal`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  indelible unseal 'lM1…=' --purpose 'incident 4711' -o prompt.json\n\nThe id is the commitment in \
+the event's `sealed` list, in base64 as it stands there or in hexadecimal digits."
+)]
+pub(crate) struct UnsealArguments {
+    /// The content's commitment.
+    pub(crate) id: String,
+    /// What it is read for; recorded.
+    #[arg(long)]
+    pub(crate) purpose: String,
+    /// Where to; standard output otherwise.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// How to print: the content itself, or JSON that says what it is.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `forget`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  indelible forget --subject ana@example.com --reason 'request 2026-118'\n  indelible forget --event \
+018f… --reason 'sent by mistake' --yes\n\nKeys are overwritten; copies of the data folder that were made before still hold them."
+)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["subject", "event", "sealed"]))]
+pub(crate) struct ForgetArguments {
+    /// All content about this subject: an actor's id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: Option<String>,
+    /// All content of this event: its id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) event: Option<String>,
+    /// One content: its commitment.
+    #[arg(long, value_name = "ID")]
+    pub(crate) sealed: Option<String>,
+    /// Why; recorded.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Do not ask first.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
 }
 
 /// `index`
@@ -506,6 +590,56 @@ pub(crate) struct IndexArguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// How much of a content is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CaptureArgument {
+    /// The content, encrypted.
+    Sealed,
+    /// Only a commitment to it.
+    Hash,
+    /// Nothing but its size.
+    None,
+}
+
+/// `mcp`
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Run a tool server that talks over pipes, and record everything that passes.
+    #[command(
+        after_help = "Examples:\n  indelible mcp wrap -- npx -y @modelcontextprotocol/server-everything\n  indelible mcp wrap \
+--name files --data ~/.local/share/indelible-files -- npx -y @modelcontextprotocol/server-filesystem /srv\n\nPut it where an agent's \
+configuration names the command. Events go to the server of INDELIBLE_URL with INDELIBLE_TOKEN (role ingest), each durable before \
+anything passes; content is then not kept. With --data the wrapper keeps a log of its own, and seals content into it."
+    )]
+    Wrap(McpWrapArguments),
+}
+
+/// `mcp wrap`
+#[derive(Debug, Args)]
+pub(crate) struct McpWrapArguments {
+    /// The tool server's name in events (otherwise the program's).
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Who calls, such as `agent:planner` (otherwise `agent:mcp-client`).
+    #[arg(long, value_name = "TYPE:ID")]
+    pub(crate) actor: Option<String>,
+    /// For whom, nearest first, such as `agent:planner, human:ana@example.com` (otherwise the user who runs it).
+    #[arg(long, value_name = "CHAIN")]
+    pub(crate) on_behalf_of: Option<String>,
+    /// How much of arguments and results is kept (with --data `sealed`, otherwise `none`).
+    #[arg(long, value_enum)]
+    pub(crate) capture: Option<CaptureArgument>,
+    /// Keep a log in this folder instead of sending to a server.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) data: Option<PathBuf>,
+    /// Which log of the server.
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) log: Option<String>,
+    /// The tool server: a program and its arguments.
+    #[arg(required = true, last = true, value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<String>,
 }
 
 #[cfg(test)]

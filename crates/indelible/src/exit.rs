@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Usage,
     /// The configuration is wrong (`EX_CONFIG` of sysexits).
     Config,
+    /// What a wrapped command ended with: its code, not ours.
+    Child(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -28,6 +30,7 @@ impl From<Exit> for ExitCode {
             Exit::CouldNot => 2,
             Exit::Usage => 64,
             Exit::Config => 78,
+            Exit::Child(code) => code,
         })
     }
 }

@@ -50,5 +50,10 @@ fn run(cli: Cli) -> Result<exit::Exit, CliError> {
         Command::Log(arguments) => commands::log::run(server, &arguments),
         Command::Token(arguments) => commands::token::run(server, &arguments),
         Command::Index(arguments) => commands::index::run(&arguments),
+        Command::Policy(arguments) => commands::policy::run(&arguments),
+        Command::Approvals(arguments) => commands::guard::approvals(server, &arguments),
+        Command::Halt(arguments) => commands::guard::halt(server, &arguments),
+        Command::Resume(arguments) => commands::guard::resume(server, &arguments),
+        Command::Mcp(arguments) => commands::mcp::run(server, &arguments),
     }
 }

@@ -60,6 +60,19 @@ fn the_three_forms_give_the_same_entries() {
 }
 
 #[test]
+fn the_line_of_each_event_is_known_whatever_stands_between() {
+    let (a, bad) = (event("a"), "{}");
+    let lines = |body: &str| {
+        let outcome = read(body, BodyFormat::Auto).unwrap();
+        (0..outcome.batch.len()).map(|position| outcome.lines.of(position)).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&format!("{a}\n{a}\n")), [Some(1), Some(2)]);
+    assert_eq!(lines(&format!("\n{a}\n\n{bad}\n{a}\n{a}\n\n{a}")), [Some(2), Some(5), Some(6), Some(8)]);
+    assert_eq!(lines(&format!("[{a},{bad},{a}]")), [Some(1), Some(3)]);
+    assert_eq!(lines(&a), [None]);
+}
+
+#[test]
 fn an_empty_body_is_refused_in_every_form() {
     for body in ["", " \r\n\t", "[]", " [ ] "] {
         for format in [BodyFormat::Json, BodyFormat::Auto] {

@@ -21,6 +21,11 @@ pub enum Value<'a> {
     Object(Vec<(Cow<'a, str>, Value<'a>)>),
 }
 
+/// Members of an object with their texts copied.
+pub(crate) fn owned_members(members: Vec<(Cow<'_, str>, Value<'_>)>) -> Vec<(Cow<'static, str>, Value<'static>)> {
+    members.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned())).collect()
+}
+
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Value::Text(Cow::Borrowed(text))
@@ -46,6 +51,19 @@ impl From<bool> for Value<'_> {
 }
 
 impl Value<'_> {
+    /// The same with its texts copied, so that it outlives what it was read from.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Boolean(value) => Value::Boolean(value),
+            Value::Integer(value) => Value::Integer(value),
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
+            Value::Object(members) => Value::Object(owned_members(members)),
+        }
+    }
+
     /// Appends the canonical form (RFC 8785): keys sorted by UTF-16 code units, least escapes, no blanks.
     pub fn write_canonical(&self, out: &mut Vec<u8>) {
         match self {

@@ -11,6 +11,14 @@ use jiff::tz::TimeZoneDatabase;
 use super::{RECORDED_BYTES, RecordedTime, days_from_civil, days_in_month, unix_ns};
 
 /// When something happened, by the clock of its source.
+///
+/// ```
+/// use indelible_event::time::EventTime;
+///
+/// let time = EventTime::parse("2026-11-23T10:15:30.5+01:00[Europe/Berlin]").unwrap();
+/// assert_eq!(time.unix_ns, 1_795_425_330_500_000_000);
+/// assert!(EventTime::parse("2026-11-23T10:15:30").is_err(), "a time without an offset names no moment");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventTime {
     /// Nanoseconds since 1970-01-01T00:00:00Z.

@@ -69,6 +69,7 @@ impl Index {
 /// The rows of `count` entries from `first`, made anew.
 fn rows_of(entries: &dyn EntryReader, first: u64, count: usize) -> Result<RecordBatch, IndexError> {
     let mut filler = Filler::new(first);
+    filler.recall(entries)?;
     let mut chunks = Vec::new();
     let end = first + count as u64;
     while filler.next() < end {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::error::ArrowError;
-use indelible_event::doors::Entries;
+use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_event::json::{Document, Tape};
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -17,6 +17,8 @@ use crate::rows::{RowBuilder, recorded};
 
 /// Rows in one chunk: a sixteenth of a row group, small enough to be copied for a query while it still fills.
 pub(crate) const CHUNK_ROWS: usize = 8_192;
+/// How many entries are looked at for a time that stands in for that of an unreadable one.
+const NEIGHBOURS: u64 = 64;
 
 /// Consecutive rows in memory.
 #[derive(Debug)]
@@ -44,8 +46,8 @@ pub(crate) struct Filler {
     next: u64,
     first: u64,
     first_recorded: i64,
-    /// Stands in for the time of an entry that does not say when it was recorded.
-    last_recorded: i64,
+    /// Stands in for the time of an entry that does not say when it was recorded; `None` until one was seen that does.
+    last_recorded: Option<i64>,
     day: Day,
     unreadable: u64,
 }
@@ -82,7 +84,7 @@ impl Filler {
             next,
             first: next,
             first_recorded: 0,
-            last_recorded: 0,
+            last_recorded: None,
             day: Day::of(0),
             unreadable: 0,
         }
@@ -93,6 +95,21 @@ impl Filler {
         self.next
     }
 
+    /// Looks up when the entry before the first one was recorded, once: should the first ones be unreadable, their rows get the
+    /// time that they would have got without the restart in between.
+    pub(crate) fn recall(&mut self, entries: &dyn EntryReader) -> Result<(), ReadError> {
+        if self.last_recorded.is_some() {
+            return Ok(());
+        }
+        for index in (self.next.saturating_sub(NEIGHBOURS)..self.next).rev() {
+            self.last_recorded = first_recorded(&mut self.tape, &entries.read(EntryIndex(index), 1, 0)?);
+            if self.last_recorded.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// How many entries could not be read so far.
     pub(crate) fn unreadable(&self) -> u64 {
         self.unreadable
@@ -101,11 +118,12 @@ impl Filler {
     /// Takes entries, which begin with [`Filler::next`], and hands out each chunk that got full or whose day ended.
     pub(crate) fn take(&mut self, entries: &Entries, sealed: &mut Vec<Arc<Chunk>>) -> Result<(), ArrowError> {
         let mut tape = std::mem::take(&mut self.tape);
+        let mut last = self.last_recorded.or_else(|| first_recorded(&mut tape, entries)).unwrap_or_default();
         for (index, entry) in entries.iter() {
             let document = tape.read(entry).ok();
             let root = document.as_ref().map(Document::root).filter(|root| root.kind_name() == "an object");
-            let recorded = root.and_then(recorded).unwrap_or(self.last_recorded);
-            self.last_recorded = recorded;
+            let recorded = root.and_then(recorded).unwrap_or(last);
+            last = recorded;
             if !self.day.holds(recorded) {
                 sealed.extend(self.seal()?);
                 self.day = Day::of(recorded);
@@ -120,6 +138,7 @@ impl Filler {
                 sealed.extend(self.seal()?);
             }
         }
+        self.last_recorded = Some(last);
         self.tape = tape;
         Ok(())
     }
@@ -147,4 +166,10 @@ impl Filler {
         let (first, date, recorded) = (self.first, self.day.date, self.first_recorded);
         Arc::new(Chunk { first, end: first + rows.num_rows() as u64, date, recorded, bytes, sealed, rows })
     }
+}
+
+/// When the first entry that says it was recorded.
+fn first_recorded(tape: &mut Tape, entries: &Entries) -> Option<i64> {
+    let near = usize::try_from(NEIGHBOURS).unwrap_or(usize::MAX);
+    entries.iter().take(near).find_map(|(_, entry)| recorded(tape.read(entry).ok()?.root()))
 }

@@ -255,6 +255,24 @@ fn an_entry_that_cannot_be_read_keeps_its_place() {
 }
 
 #[test]
+fn an_entry_that_cannot_be_read_has_the_time_of_its_neighbour_also_after_a_restart() {
+    let (folder, index) = index();
+    let log = MemoryLog::default();
+    log.push("not json");
+    log.grow(2);
+    index.refresh(&log).unwrap();
+    index.flush().unwrap();
+    drop(index);
+    log.push("not json either");
+    log.push("nor this");
+    let index = Arc::new(Index::open(folder.path(), "main", Settings::default()).unwrap());
+    index.refresh(&log).unwrap();
+    index.flush().unwrap();
+    assert_eq!(found(&index, "recorded:>2026-11-01"), [0, 1, 2, 3, 4]);
+    assert_eq!(index.check(&log, &mut |_, _| {}).unwrap(), 5);
+}
+
+#[test]
 fn the_tail_is_flushed_before_it_outgrows_its_memory() {
     let (_folder, index) = index();
     let log = MemoryLog::default();

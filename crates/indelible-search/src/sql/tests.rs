@@ -38,6 +38,19 @@ fn found(index: &Arc<Index>, q: &str) -> usize {
 }
 
 #[tokio::test]
+async fn numbers_can_be_rounded() {
+    let (_folder, index, _log) = mixed();
+    let query = "select round(avg(ai_input_tokens), 1) as mean, floor(avg(ai_input_tokens)), ceil(avg(ai_input_tokens)), \
+                 abs(-3), power(2, 10) from events";
+    let rows = ask(&index, query).await;
+    let mean = rows[0][0].as_f64().unwrap();
+    assert!((mean * 10.0 - (mean * 10.0).round()).abs() < 1e-6, "{mean}");
+    let (floor, ceil) = (rows[0][1].as_f64().unwrap(), rows[0][2].as_f64().unwrap());
+    assert!(floor <= mean && mean <= ceil && (0.0..=1.0).contains(&(ceil - floor)), "{rows:?}");
+    assert_eq!(rows[0][3..], [json!(3), json!(1024)], "{rows:?}");
+}
+
+#[tokio::test]
 async fn sql_sees_files_and_tail_as_one_table() {
     let (_folder, index, _log) = mixed();
     assert_eq!(ask(&index, "select count(*) from events").await, [[json!(400)]]);

@@ -1,9 +1,8 @@
 //! `GET /v1/stats`: how many events match, by fields and by time.
 
 use axum::http::StatusCode;
-use indelible_event::time::RecordedTime;
-use indelible_search::{ROWS_MAX, StatsRequest, StatsRow};
-use serde_json::{Map, Value};
+use indelible_search::{ROWS_MAX, StatsRequest, Timed};
+use serde_json::Value;
 
 use super::count;
 use super::find::{place, question, refresh};
@@ -48,9 +47,9 @@ pub(crate) async fn count_events(call: &Call) -> Result<Answer, Problem> {
     request.interval = parameters.get("interval").map(str::to_owned);
     request.limit = usize::try_from(limit).unwrap_or(ROWS_MAX);
     request.time = limits.query_time.duration();
-    let timed = request.interval.is_some();
+    let timed = if request.interval.is_some() { Timed::Yes } else { Timed::No };
     let answer = question.index.stats(request).await?;
-    let rows: Vec<Value> = answer.rows.into_iter().map(|one| row(&by, timed, one)).collect();
+    let rows: Vec<Value> = answer.rows.iter().map(|row| row.to_json(&by, timed)).collect();
     let found = rows.len() as u64;
     let body = serde_json::json!({
         "log": question.log.name(),
@@ -65,14 +64,4 @@ pub(crate) async fn count_events(call: &Call) -> Result<Answer, Problem> {
     let event = event.attribute("by", by.as_str()).attribute("rows", count(found));
     let mark = call.record(&question.log, event).await?;
     Ok(Answer::new(json_response(StatusCode::OK, body), mark))
-}
-
-fn row(by: &[String], timed: bool, row: StatsRow) -> Value {
-    let mut object: Map<String, Value> = by.iter().cloned().zip(row.by).collect();
-    if timed {
-        let time = row.time.map(|time| String::from_utf8_lossy(&RecordedTime(time).write()).into_owned());
-        object.insert("time".to_owned(), time.into());
-    }
-    object.insert("count".to_owned(), row.count.into());
-    Value::Object(object)
 }

@@ -29,6 +29,10 @@ pub(crate) struct LogAnswer {
     size: u64,
     /// Entries that the newest checkpoint covers.
     published_size: u64,
+    /// When the newest checkpoint was signed, or last confirmed to stand since (RFC 3339): at most the log's
+    /// `idle_checkpoint_interval` ago while all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_confirmed: Option<String>,
     /// Entries that the search index holds; younger ones are taken in before each query.
     indexed_size: u64,
     /// `recording`, `full` or `stopped`.
@@ -145,6 +149,7 @@ fn answer(log: &LogHandle) -> LogAnswer {
         public: log.is_public(),
         size: progress.durable_size,
         published_size: progress.published_size,
+        checkpoint_confirmed: progress.confirmed.map(|time| String::from_utf8_lossy(&time.write()).into_owned()),
         indexed_size: log.indexed(),
         state,
         // The cause may name files of this machine; the operator has it in the log lines.

@@ -1,15 +1,19 @@
 //! The handlers, one file a resource. Each gets a [`Call`] whose caller is allowed the route, and gives an [`Answer`] or a
 //! problem.
 
+mod approvals;
 mod body;
 mod count;
 mod export;
 mod find;
 mod follow;
+mod halts;
 mod logs;
 pub(crate) mod openapi;
 mod published;
 mod record;
+mod retrievals;
+mod sealed;
 mod server;
 mod sql;
 mod streaming;
@@ -27,6 +31,7 @@ use crate::routes::Operation;
 pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Problem> {
     match call.route.operation {
         Operation::Record => record::record(call, body).await,
+        Operation::RecordRetrieval => Box::pin(retrievals::record(call, body)).await,
         Operation::Search => Box::pin(find::search(call)).await,
         Operation::Follow => Box::pin(follow::follow(call)).await,
         Operation::Count => Box::pin(count::count_events(call)).await,
@@ -42,12 +47,19 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::CreateToken => Box::pin(tokens::create(call, body)).await,
         Operation::ListTokens => Box::pin(tokens::list(call)).await,
         Operation::RevokeToken => Box::pin(tokens::revoke(call)).await,
+        Operation::Unseal => Box::pin(sealed::unseal(call)).await,
+        Operation::Forget => Box::pin(sealed::forget(call, body)).await,
         Operation::Health => Ok(server::health()),
         Operation::Ready => server::ready(call),
         Operation::Metrics => Ok(server::metrics(call)),
         Operation::OpenApi => openapi::serve(),
         Operation::ExplainProblem => server::explain_problem(call),
-        Operation::Unknown => Err(Problem::new(Kind::NotFound, "there is no such path")),
+        Operation::ListApprovals => Box::pin(approvals::list(call)).await,
+        Operation::DecideApproval => Box::pin(approvals::decide(call, body)).await,
+        Operation::ListHalts => Box::pin(halts::list(call)).await,
+        Operation::Halt => Box::pin(halts::halt(call, body)).await,
+        Operation::Resume => Box::pin(halts::resume(call)).await,
+        Operation::CallGateway | Operation::Unknown => Err(Problem::new(Kind::NotFound, "there is no such path")),
     }
 }
 

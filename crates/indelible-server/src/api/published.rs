@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, LAST_MODIFIED};
+use indelible_event::time::RecordedTime;
 use indelible_tlog::tile::{BundleId, TileId};
 
 use super::blocking;
@@ -27,8 +28,17 @@ pub(crate) async fn checkpoint(call: &Call) -> Result<Answer, Problem> {
         return Err(Problem::new(Kind::NotFound, "the log has no checkpoint yet; the first follows its first entry"));
     };
     let mark = on_record(call, log, "checkpoint", Read::default()).await?;
-    let answer = Answer::bytes("text/plain; charset=utf-8", note.as_bytes().to_vec(), mark);
+    let mut answer = Answer::bytes("text/plain; charset=utf-8", note.as_bytes().to_vec(), mark);
+    if let Some(Ok(confirmed)) = log.state().confirmed.map(|time| HeaderValue::from_str(&http_date(time))) {
+        answer.response.headers_mut().insert(LAST_MODIFIED, confirmed);
+    }
     Ok(cached(answer, log, "max-age=1"))
+}
+
+/// A time as HTTP writes it; the epoch for one that no date can be made of.
+fn http_date(time: RecordedTime) -> String {
+    let time = jiff::Timestamp::from_second(time.0.div_euclid(1_000_000_000)).unwrap_or_default();
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// A tile or an entry bundle, whole or partial.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use indelible_access::Identity;
-use indelible_event::body::{BodyFault, BodyFormat, BodyOutcome, read_body};
+use indelible_event::body::{BodyFault, BodyFormat, BodyOutcome, Lines, read_body};
 use indelible_event::doors::{EntryIndex, RecordError, Recorded};
 use indelible_event::env::RandomnessError;
 use indelible_event::id::EventId;
@@ -89,7 +89,7 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
     let format = format(&call.parts.headers)?;
     let collected = collect(&call.app, &call.parts.headers, body).await?;
     let (outcome, share) = parse(call, identity, collected, format).await?;
-    let BodyOutcome { batch, ids, faults, faults_total, events_total: _ } = outcome;
+    let BodyOutcome { batch, ids, lines, faults, faults_total, events_total: _ } = outcome;
     call.app.metrics.faults.inc_by(faults_total as u64);
     let rejected: Vec<Wrong> = faults.into_iter().map(Wrong::from).collect();
     if faults_total > 0 && (!partial || batch.is_empty()) {
@@ -97,7 +97,7 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
         let detail = format!("the events have {events}; nothing was recorded");
         return Err(Problem::new(Kind::InvalidEvents, detail).with_errors(rejected, faults_total));
     }
-    let recorded = log.recorder.record(batch).await.map_err(|error| not_recorded(error, &ids))?;
+    let recorded = log.recorder.record(batch).await.map_err(|error| not_recorded(error, &lines))?;
     drop(share);
     let duplicates = (ids.len() as u64).saturating_sub(recorded.count);
     call.app.metrics.events.inc_by(recorded.count);
@@ -181,7 +181,7 @@ async fn parse(
     .await?
 }
 
-fn read(
+pub(super) fn read(
     bytes: &[u8],
     format: BodyFormat,
     most: usize,
@@ -200,8 +200,8 @@ fn read(
     })
 }
 
-/// Conflicts are listed by the event's place in the request and by its id.
-fn not_recorded(error: RecordError, ids: &[(EventId, bool)]) -> Problem {
+/// Conflicts are listed by the event's line in the request, as faults are, and by its id.
+pub(super) fn not_recorded(error: RecordError, lines: &Lines) -> Problem {
     let RecordError::Conflict(conflicts) = &error else { return Problem::from(error) };
     let listed = conflicts.iter().take(indelible_event::limits::FAULTS_LISTED_MAX).map(|conflict| {
         let place = match conflict.index {
@@ -209,7 +209,7 @@ fn not_recorded(error: RecordError, ids: &[(EventId, bool)]) -> Problem {
             None => "another event of this request has the same id and other content".to_owned(),
         };
         Wrong {
-            line: (ids.len() > 1).then_some(conflict.position as u64 + 1),
+            line: lines.of(conflict.position),
             field: "id".to_owned(),
             code: "id-conflict".into(),
             reason: format!("{}: {place}", conflict.id),

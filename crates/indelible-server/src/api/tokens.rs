@@ -22,7 +22,7 @@ use crate::query_string::wrong;
 pub(crate) struct NewTokenRequest {
     /// Its name: who acts. Unique among live tokens.
     name: String,
-    /// `admin`, `ingest` or `read`.
+    /// `admin`, `ingest`, `read`, `gateway` or `approver`.
     role: String,
     /// The logs to limit it to; every log when missing.
     logs: Option<Vec<String>>,
@@ -139,7 +139,7 @@ fn new_token(call: &Call, body: &[u8]) -> Result<NewToken, Problem> {
         .map_err(|error| wrong("", "wrong-body", format!("the body is not the description of a token: {error}")))?;
     let name = TokenName::new(&asked.name).map_err(|error| wrong("name", "wrong-value", error.to_string()))?;
     let role = Role::parse(&asked.role)
-        .ok_or_else(|| wrong("role", "wrong-value", "the role is `admin`, `ingest` or `read`".to_owned()))?;
+        .ok_or_else(|| wrong("role", "wrong-value", "the role is `admin`, `ingest`, `read`, `gateway` or `approver`".to_owned()))?;
     let expires = asked.expires.as_deref().map(|text| expiry(call, text)).transpose()?;
     if let Some(logs) = &asked.logs {
         if logs.is_empty() || logs.len() > indelible_access::book::TOKEN_LOGS_MAX {

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Config, ConfigOverrides, KEYS, LOG_KEYS, load};
+    use super::super::{BUDGET_KEYS, Config, ConfigOverrides, KEYS, LLM_KEYS, LOG_KEYS, MCP_KEYS, PRICE_KEYS, load};
 
     const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../indelible.example.toml");
 
@@ -32,10 +32,32 @@ mod tests {
         // Settings without a default stand as comments; they must be right too.
         let uncommented: String = text
             .lines()
+            // Only one of the two may be set.
+            .filter(|line| !line.contains("master_key_command"))
             .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line))
             .flat_map(|line| [line, "\n"])
             .collect();
         let config = parse(&uncommented);
         assert!(config.tls() && config.server.public_url.is_some() && config.logs.0[0].origin.is_some());
+    }
+
+    #[test]
+    fn the_example_gateways_parse_and_show_every_key() {
+        let text = std::fs::read_to_string(EXAMPLE).unwrap();
+        let begin = text.find("#[[gateway.llm]]").unwrap();
+        let gateways: Vec<&str> = text[begin..]
+            .lines()
+            .filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')))
+            // Only one of the two may be set.
+            .filter(|line| !line.starts_with("credential_variable"))
+            .collect();
+        let config = parse(&gateways.join("\n"));
+        assert_eq!((config.gateway.llm.len(), config.gateway.mcp.len(), config.gateway.prices.len()), (1, 1, 1));
+        assert_eq!((config.gateway.prices[0].input, config.budgets.len()), (2_500_000, 1));
+        let names = LLM_KEYS.iter().map(|key| key.name).chain(MCP_KEYS.iter().map(|key| key.name));
+        let names = names.chain(BUDGET_KEYS.iter().map(|key| key.name));
+        for name in names.chain(PRICE_KEYS.iter().map(|key| key.name)) {
+            assert!(text.contains(&format!("\n#{name} = ")), "`{name}` is not in the example");
+        }
     }
 }

@@ -47,18 +47,21 @@ pub struct Key {
     pub set: fn(&mut Config, &str) -> Result<(), String>,
 }
 
-/// A key of one `[[log]]`.
-#[derive(Clone, Copy, Debug)]
-pub struct LogKey {
+/// A key of one table in a list of them, such as a `[[log]]`.
+#[derive(Debug)]
+pub struct ItemKey<T: 'static> {
     /// Its name, such as `origin`.
     pub name: &'static str,
     /// What its value must be.
     pub kind: Kind,
     /// Its value as text; empty when it is not set.
-    pub get: fn(&LogConfig) -> String,
+    pub get: fn(&T) -> String,
     /// Takes a value, or says why not.
-    pub set: fn(&mut LogConfig, &str) -> Result<(), String>,
+    pub set: fn(&mut T, &str) -> Result<(), String>,
 }
+
+/// A key of one `[[log]]`.
+pub type LogKey = ItemKey<LogConfig>;
 
 const fn key(
     path: &'static str,
@@ -69,13 +72,13 @@ const fn key(
     Key { path, kind, get, set }
 }
 
-const fn log_key(
+pub(super) const fn item_key<T>(
     name: &'static str,
     kind: Kind,
-    get: fn(&LogConfig) -> String,
-    set: fn(&mut LogConfig, &str) -> Result<(), String>,
-) -> LogKey {
-    LogKey { name, kind, get, set }
+    get: fn(&T) -> String,
+    set: fn(&mut T, &str) -> Result<(), String>,
+) -> ItemKey<T> {
+    ItemKey { name, kind, get, set }
 }
 
 const MIB: u64 = 1 << 20;
@@ -193,6 +196,24 @@ pub const KEYS: &[Key] = &[
         |c, t| put(&mut c.index.footer_memory, size(t, MIB, 64 * 1024 * MIB)),
     ),
     key(
+        "sealed.master_key_file",
+        Kind::Text,
+        |c| shown(c.sealed.master_key_file.as_ref()),
+        |c, t| put(&mut c.sealed.master_key_file, path(t).map(Some)),
+    ),
+    key(
+        "sealed.master_key_command",
+        Kind::Text,
+        |c| c.sealed.master_key_command.clone().unwrap_or_default(),
+        |c, t| put(&mut c.sealed.master_key_command, Ok(Some(t.to_owned()).filter(|text| !text.is_empty()))),
+    ),
+    key(
+        "policy.folder",
+        Kind::Text,
+        |c| shown(c.policy.folder.as_ref()),
+        |c, t| put(&mut c.policy.folder, path(t).map(Some)),
+    ),
+    key(
         "telemetry.log_format",
         Kind::Text,
         |c| format_word(c.telemetry.log_format).to_owned(),
@@ -208,15 +229,15 @@ pub const KEYS: &[Key] = &[
 
 /// Every key of a `[[log]]`.
 pub const LOG_KEYS: &[LogKey] = &[
-    log_key("name", Kind::Text, |l| l.name.clone(), |l, t| put(&mut l.name, log_name(t))),
-    log_key(
+    item_key("name", Kind::Text, |l| l.name.clone(), |l, t| put(&mut l.name, log_name(t))),
+    item_key(
         "origin",
         Kind::Text,
         |l| l.origin.clone().unwrap_or_default(),
         |l, t| put(&mut l.origin, origin(t).map(Some)),
     ),
-    log_key("public", Kind::Flag, |l| l.public.to_string(), |l, t| put(&mut l.public, flag(t))),
-    log_key(
+    item_key("public", Kind::Flag, |l| l.public.to_string(), |l, t| put(&mut l.public, flag(t))),
+    item_key(
         "checkpoint_interval",
         Kind::Text,
         |l| l.checkpoint_interval.to_string(),
@@ -225,16 +246,16 @@ pub const LOG_KEYS: &[LogKey] = &[
             put(&mut l.checkpoint_interval, time_within(t, within.0, within.1))
         },
     ),
-    log_key(
+    item_key(
         "idle_checkpoint_interval",
         Kind::Text,
         |l| l.idle_checkpoint_interval.to_string(),
         |l, t| put(&mut l.idle_checkpoint_interval, time(t, 1_000, 86_400_000)),
     ),
-    log_key("personal", Kind::Texts, |l| l.personal.join(","), |l, t| put(&mut l.personal, fields(t))),
+    item_key("personal", Kind::Texts, |l| l.personal.join(","), |l, t| put(&mut l.personal, fields(t))),
 ];
 
-fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+pub(super) fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
     *place = value?;
     Ok(())
 }
@@ -253,11 +274,11 @@ fn listen(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("a path cannot be empty".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
     if host.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '?' || c == '#') {
@@ -276,7 +297,7 @@ fn log_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn flag(text: &str) -> Result<bool, String> {
+pub(super) fn flag(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -287,11 +308,13 @@ fn flag(text: &str) -> Result<bool, String> {
 fn fields(text: &str) -> Result<Vec<String>, String> {
     let fields: Vec<String> =
         text.split(',').map(str::trim).filter(|field| !field.is_empty()).map(str::to_owned).collect();
-    let dotted = |field: &str| field.bytes().all(|byte| byte.is_ascii_lowercase() || b"._".contains(&byte));
-    match fields.iter().find(|field| !dotted(field)) {
-        Some(wrong) => Err(format!("`{wrong}` is not the path of a field, such as `actor.name`")),
-        None => Ok(fields),
+    for field in &fields {
+        if let Err(near) = indelible_event::schema::is_committable(field) {
+            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Err(format!("`{field}` is no text of an event that may stand as a commitment{hint}"));
+        }
     }
+    Ok(fields)
 }
 
 fn count(text: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -301,7 +324,7 @@ fn count(text: &str, least: u64, most: u64) -> Result<u64, String> {
     }
 }
 
-fn size(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
+pub(super) fn size(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
     let size: ByteSize = text.parse().map_err(|error: super::UnitError| error.to_string())?;
     if !(least..=most).contains(&size.0) {
         return Err(format!("{size} is outside {} to {}", ByteSize(least), ByteSize(most)));
@@ -309,11 +332,11 @@ fn size(text: &str, least: u64, most: u64) -> Result<ByteSize, String> {
     Ok(size)
 }
 
-fn time(text: &str, least_ms: u64, most_ms: u64) -> Result<Period, String> {
+pub(super) fn time(text: &str, least_ms: u64, most_ms: u64) -> Result<Period, String> {
     time_within(text, Duration::from_millis(least_ms), Duration::from_millis(most_ms))
 }
 
-fn time_within(text: &str, least: Duration, most: Duration) -> Result<Period, String> {
+pub(super) fn time_within(text: &str, least: Duration, most: Duration) -> Result<Period, String> {
     let time: Period = text.parse().map_err(|error: super::UnitError| error.to_string())?;
     if !(least..=most).contains(&time.duration()) {
         let shown = |limit: Duration| Period::milliseconds(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));

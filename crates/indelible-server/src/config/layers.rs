@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use indelible_access::budget::BUDGETS_MAX;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Config, KEYS, Kind, LOG_KEYS, LOGS_MAX, LogConfig, Logs};
+use super::{
+    BUDGET_KEYS, Config, GATEWAYS_MAX, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, LOGS_MAX, Logs, MCP_KEYS, PRICE_KEYS,
+};
 use crate::near::nearest;
 
 /// The file that is read when no other is named, if it is there.
@@ -221,9 +224,20 @@ impl Layers {
         for (name, value) in table {
             let path = format!("{prefix}{}", name.get_ref());
             let at = name.span().start;
-            if path == "log" {
-                self.logs(positions, value);
-                continue;
+            match path.as_str() {
+                "log" => {
+                    self.loaded.config.logs = Logs(self.list(positions, "log", value, LOG_KEYS, LOGS_MAX));
+                    continue;
+                }
+                "gateway" => {
+                    self.gateways(positions, value);
+                    continue;
+                }
+                "budget" => {
+                    self.loaded.config.budgets = self.list(positions, "budget", value, BUDGET_KEYS, BUDGETS_MAX);
+                    continue;
+                }
+                _ => {}
             }
             let is_section = KEYS.iter().any(|key| key.path.starts_with(&format!("{path}.")));
             match (KEYS.iter().find(|key| key.path == path), value.get_ref()) {
@@ -239,7 +253,7 @@ impl Layers {
                 }
                 (None, _) => {
                     let known =
-                        KEYS.iter().map(|key| key.path).chain(["log", "server", "limits", "index", "telemetry"]);
+                        KEYS.iter().map(|key| key.path).chain(["log", "gateway", "budget", "policy", "sealed", "server", "limits", "index", "telemetry"]);
                     let near = nearest(&path, known);
                     self.fault_at(positions, at, &path, "no such key".to_owned(), near);
                 }
@@ -247,37 +261,82 @@ impl Layers {
         }
     }
 
-    fn logs(&mut self, positions: &Positions<'_>, value: &Spanned<DeValue<'_>>) {
-        let DeValue::Array(list) = value.get_ref() else {
-            self.fault_at(positions, value.span().start, "log", "is a list; write `[[log]]`".to_owned(), None);
-            return;
+    fn gateways(&mut self, positions: &Positions<'_>, value: &Spanned<DeValue<'_>>) {
+        let DeValue::Table(table) = value.get_ref() else {
+            let reason = "is a table; write `[[gateway.llm]]` or `[[gateway.mcp]]`".to_owned();
+            return self.fault_at(positions, value.span().start, "gateway", reason, None);
         };
-        let mut logs = Vec::new();
-        for one in list.iter().take(LOGS_MAX + 1) {
-            let DeValue::Table(table) = one.get_ref() else {
-                self.fault_at(positions, one.span().start, "log", "is a table; write `[[log]]`".to_owned(), None);
-                continue;
-            };
-            logs.push(self.log(positions, table));
+        for (name, value) in table {
+            let most = GATEWAYS_MAX;
+            match name.get_ref().as_ref() {
+                "llm" => {
+                    self.loaded.config.gateway.llm = self.list(positions, "gateway.llm", value, LLM_KEYS, most);
+                }
+                "mcp" => {
+                    self.loaded.config.gateway.mcp = self.list(positions, "gateway.mcp", value, MCP_KEYS, most);
+                }
+                "price" => {
+                    self.loaded.config.gateway.prices = self.list(positions, "gateway.price", value, PRICE_KEYS, most);
+                }
+                other => {
+                    let near = nearest(other, ["llm", "mcp", "price"]);
+                    let path = format!("gateway.{other}");
+                    self.fault_at(positions, name.span().start, &path, "no such kind of gateway".to_owned(), near);
+                }
+            }
         }
-        self.loaded.config.logs = Logs(logs);
     }
 
-    fn log(&mut self, positions: &Positions<'_>, table: &DeTable<'_>) -> LogConfig {
-        let mut log = LogConfig::default();
+    /// The tables of a list, such as all `[[log]]`.
+    fn list<T: Default>(
+        &mut self,
+        positions: &Positions<'_>,
+        path: &str,
+        value: &Spanned<DeValue<'_>>,
+        keys: &'static [ItemKey<T>],
+        most: usize,
+    ) -> Vec<T> {
+        let DeValue::Array(list) = value.get_ref() else {
+            self.fault_at(positions, value.span().start, path, format!("is a list; write `[[{path}]]`"), None);
+            return Vec::new();
+        };
+        // Of logs one more is read, so that the fault can tell how many there are.
+        if list.len() > most.max(LOGS_MAX + 1) {
+            self.fault_at(positions, value.span().start, path, format!("has more than {most} tables"), None);
+        }
+        let mut items = Vec::new();
+        for one in list.iter().take(most + 1) {
+            let DeValue::Table(table) = one.get_ref() else {
+                let reason = format!("is a table; write `[[{path}]]`");
+                self.fault_at(positions, one.span().start, path, reason, None);
+                continue;
+            };
+            items.push(self.item(positions, path, table, keys));
+        }
+        items
+    }
+
+    fn item<T: Default>(
+        &mut self,
+        positions: &Positions<'_>,
+        list: &str,
+        table: &DeTable<'_>,
+        keys: &'static [ItemKey<T>],
+    ) -> T {
+        let mut item = T::default();
         let name = table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or_default().to_owned();
         for (key, value) in table {
             let at = key.span().start;
-            let path = format!("log.{name}.{}", key.get_ref());
-            let Some(known) = LOG_KEYS.iter().find(|known| known.name == key.get_ref().as_ref()) else {
-                let near = nearest(key.get_ref(), LOG_KEYS.iter().map(|known| known.name));
+            let path = format!("{list}.{name}.{}", key.get_ref());
+            let Some(known) = keys.iter().find(|known| known.name == key.get_ref().as_ref()) else {
+                let near = nearest(key.get_ref(), keys.iter().map(|known| known.name));
                 self.fault_at(positions, at, &path, "no such key".to_owned(), near);
                 continue;
             };
-            let set = scalar(value.get_ref(), known.kind).and_then(|text| (known.set)(&mut log, &text));
+            let set = scalar(value.get_ref(), known.kind).and_then(|text| (known.set)(&mut item, &text));
             self.took(positions, at, path, set);
         }
-        log
+        item
     }
 
     fn took(&mut self, positions: &Positions<'_>, at: usize, path: String, set: Result<(), String>) {
@@ -358,7 +417,8 @@ impl Layers {
 
 const VARIABLE_PREFIX: &str = "INDELIBLE_";
 /// Variables with this prefix that are no settings of the server.
-const OTHER_VARIABLES: [&str; 4] = ["INDELIBLE_ADMIN_TOKEN", "INDELIBLE_URL", "INDELIBLE_TOKEN", "INDELIBLE_CONFIG"];
+const OTHER_VARIABLES: [&str; 5] =
+    ["INDELIBLE_ADMIN_TOKEN", "INDELIBLE_URL", "INDELIBLE_TOKEN", "INDELIBLE_CONFIG", "INDELIBLE_MASTER_KEY"];
 
 /// `limits.request_bytes` is `INDELIBLE_LIMITS_REQUEST_BYTES`.
 fn variable_name(path: &str) -> String {

@@ -5,6 +5,7 @@
 //! are told at once. Never: a secret among the settings; a setting that is read from anywhere else.
 
 mod example;
+mod gateways;
 mod keys;
 mod layers;
 mod show;
@@ -13,7 +14,13 @@ mod units;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use keys::{KEYS, Key, Kind, LOG_KEYS, LogKey};
+use indelible_access::budget::Budget;
+
+pub use gateways::{
+    BUDGET_KEYS, CaptureConfig, CredentialConfig, GATEWAYS_MAX, GatewayConfig, LLM_KEYS, LlmConfig, MCP_KEYS, McpConfig, PRICE_KEYS,
+    PriceConfig, SealedConfig,
+};
+pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};
 pub use show::show;
 pub use units::{ByteSize, Period, UnitError};
@@ -36,6 +43,14 @@ pub struct Config {
     pub logs: Logs,
     /// `[index]`
     pub index: IndexConfig,
+    /// `[sealed]`
+    pub sealed: SealedConfig,
+    /// `[[gateway.…]]`
+    pub gateway: GatewayConfig,
+    /// `[policy]`
+    pub policy: PolicyConfig,
+    /// `[[budget]]`
+    pub budgets: Vec<Budget>,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -140,9 +155,10 @@ pub struct LogConfig {
     pub public: bool,
     /// Longest time between new entries and their checkpoint.
     pub checkpoint_interval: Period,
-    /// Time between checkpoints when nothing is new.
+    /// Longest time between checkpoints when nothing is new: the last one is then confirmed.
     pub idle_checkpoint_interval: Period,
-    /// String fields that may stand as a commitment in place of their value.
+    /// Fields that hold personal texts. Checked to be texts that an event may commit to, and told by `config show`; nothing
+    /// else is done with them yet.
     pub personal: Vec<String>,
 }
 
@@ -157,6 +173,13 @@ impl Default for LogConfig {
             personal: Vec::new(),
         }
     }
+}
+
+/// Who may what through gateways.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PolicyConfig {
+    /// The folder of Cedar policies (`*.cedar`); without one everything is permitted, and recorded.
+    pub folder: Option<PathBuf>,
 }
 
 /// The search index. Its sizes of files and of fresh rows in memory are fixed; these are what an operator may choose.
@@ -249,6 +272,11 @@ impl Config {
             let least = ByteSize(self.limits.request_bytes.0.saturating_mul(2));
             fault("limits.body_memory", format!("must be at least twice `limits.request_bytes`, which makes {least}"));
         }
+        if self.sealed.master_key_file.is_some() && self.sealed.master_key_command.is_some() {
+            fault("sealed.master_key_command", "set one of `master_key_file` and `master_key_command`".to_owned());
+        }
+        self.gateway.relations(&mut fault);
+        gateways::budget_relations(&self.budgets, &mut fault);
         if self.logs.0.is_empty() {
             fault("log", "at least one `[[log]]` is needed".to_owned());
         }

@@ -1,7 +1,7 @@
 //! `config show`: every value that is in force and where it came from. Never: a secret; there is none among the settings,
 //! and of the admin token it only says whether one is set.
 
-use super::{KEYS, Kind, LOG_KEYS, Loaded};
+use super::{BUDGET_KEYS, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, Loaded, MCP_KEYS, PRICE_KEYS};
 
 /// The settings as TOML, each line with its origin as a comment. `admin_token_is_set` tells whether `INDELIBLE_ADMIN_TOKEN`
 /// is in the environment.
@@ -17,16 +17,33 @@ pub fn show(loaded: &Loaded, admin_token_is_set: bool) -> String {
         }
         line(&mut text, name, key.kind, &(key.get)(&loaded.config), &loaded.origin(key.path).to_string());
     }
-    for log in &loaded.config.logs.0 {
-        text.push_str("\n[[log]]\n");
-        for key in LOG_KEYS {
-            let origin = loaded.origin(&format!("log.{}.{}", log.name, key.name)).to_string();
-            line(&mut text, key.name, key.kind, &(key.get)(log), &origin);
-        }
-    }
+    let gateway = &loaded.config.gateway;
+    list(&mut text, loaded, "log", &loaded.config.logs.0, LOG_KEYS, |log| &log.name);
+    list(&mut text, loaded, "gateway.llm", &gateway.llm, LLM_KEYS, |llm| &llm.name);
+    list(&mut text, loaded, "gateway.mcp", &gateway.mcp, MCP_KEYS, |mcp| &mcp.name);
+    list(&mut text, loaded, "gateway.price", &gateway.prices, PRICE_KEYS, |_| "");
+    list(&mut text, loaded, "budget", &loaded.config.budgets, BUDGET_KEYS, |budget| &budget.name);
     let admin = if admin_token_is_set { "set (hidden)" } else { "not set" };
     text.push_str(&format!("\n# INDELIBLE_ADMIN_TOKEN: {admin}\n"));
     text
+}
+
+/// Each table of a list.
+fn list<T>(
+    text: &mut String,
+    loaded: &Loaded,
+    path: &str,
+    items: &[T],
+    keys: &[ItemKey<T>],
+    name: impl Fn(&T) -> &str,
+) {
+    for item in items {
+        text.push_str(&format!("\n[[{path}]]\n"));
+        for key in keys {
+            let origin = loaded.origin(&format!("{path}.{}.{}", name(item), key.name)).to_string();
+            line(text, key.name, key.kind, &(key.get)(item), &origin);
+        }
+    }
 }
 
 fn line(text: &mut String, name: &str, kind: Kind, value: &str, origin: &str) {

@@ -16,9 +16,13 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::app::Environment;
+use crate::app::Parts;
 use crate::config::{Config, LogConfig};
+use crate::gateways::Gateways;
 use crate::logs::{LogHandle, LogSet, Published};
 use crate::trail::reserve::Reserve;
+use crate::vault::OpenVault;
+use indelible_access::door::Door;
 
 const SECRET: &str = "{\"what\":\"nobody may see without a record\"}";
 
@@ -126,7 +130,15 @@ impl Bench {
         let (stop, stopping) = watch::channel(false);
         let reserve =
             with_reserve.then(|| Arc::new(Reserve::open(&folder.path().join("trail.reserve"), 64 * 1024).unwrap()));
-        let app = Arc::new(App::new(Config::default(), environment, tokens, logs, reserve, stopping).unwrap());
+        let parts = Parts {
+            tokens,
+            logs,
+            vault: OpenVault::None,
+            door: Arc::new(Door::permit_all()),
+            gateways: Gateways::default(),
+            reserve,
+        };
+        let app = Arc::new(App::new(Config::default(), environment, parts, stopping).unwrap());
         let token = text.unwrap().reveal().to_owned();
         Self { router: router(&app), app, log, token, _stop: stop, folder }
     }
@@ -215,11 +227,11 @@ async fn reads_go_on_while_the_disk_is_full_and_move_into_the_log_afterwards() {
         assert_eq!(bench.send("GET", path, "").await.0, 200, "{path}");
     }
     assert_eq!(bench.operations(), [""; 0]);
-    bench.app.trail.empty_reserve(&bench.app.logs).await;
+    bench.app.trail.empty_reserve().await;
     let again = Reserve::open(&bench.folder.path().join("trail.reserve"), 64 * 1024).unwrap();
     assert_eq!(again.waiting().unwrap().0.len(), READS.len(), "they wait, over a crash too");
     bench.fail(None);
-    bench.app.trail.empty_reserve(&bench.app.logs).await;
+    bench.app.trail.empty_reserve().await;
     assert_eq!(bench.operations(), ["entries.read", "logs.list", "logs.describe", "published.read"]);
     assert_eq!(bench.send("POST", "/v1/events", EVENT).await.0, 200);
 }

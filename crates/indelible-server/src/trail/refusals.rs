@@ -155,10 +155,14 @@ pub(crate) fn event(refused: &Refused, now: RecordedTime, count: u64) -> EventBu
 /// What the caller wanted to do, in the event's closed set.
 pub(crate) fn action(operation: Operation) -> Action {
     match operation {
-        Operation::Record => Action::Write,
+        Operation::Record | Operation::RecordRetrieval => Action::Write,
         Operation::Export => Action::Export,
         Operation::CreateToken => Action::Grant,
         Operation::RevokeToken => Action::Revoke,
+        Operation::Forget => Action::Delete,
+        Operation::CallGateway => Action::Execute,
+        Operation::DecideApproval => Action::Approve,
+        Operation::Halt | Operation::Resume => Action::Configure,
         _ => Action::Read,
     }
 }

@@ -8,5 +8,6 @@ mod access;
 mod find;
 mod published;
 mod record;
+mod retrievals;
 mod trail;
 mod transport;

@@ -97,6 +97,9 @@ fn the_same_id_with_other_content_is_a_conflict_and_survives_a_restart() {
     assert_eq!((refused.status, refused.problem().as_str()), (409, "conflict"));
     let error = &refused.json()["errors"][0];
     assert_eq!((&error["line"], &error["code"]), (&2.into(), &"id-conflict".into()));
+    let lines = format!("\n{}\n\n{}\n", event(Some(&id(2)), "bob"), event(Some(&id(1)), "bob"));
+    let refused = send(&server, &[("content-type", "application/x-ndjson")], lines.as_bytes());
+    assert_eq!(refused.json()["errors"][0]["line"], 4, "the line, blank ones counted");
     let server = Server::start_in(server.stop(), Config::default());
     let again = server.post("/v1/events", event(Some(&id(1)), "ana").to_string()).json();
     assert_eq!((&again["first_index"], &again["duplicates"]), (&first, &1.into()));

@@ -9,6 +9,34 @@ fn operations(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["operation"].as_str().unwrap_or("-")).collect()
 }
 
+/// The numbers of the server's own events, start by start, in the order of the log.
+fn numbers(events: &[Value]) -> Vec<(String, Vec<u64>)> {
+    let mut starts: Vec<(String, Vec<u64>)> = Vec::new();
+    for source in events.iter().map(|event| &event["source"]).filter(|source| source["kind"] == "indelible") {
+        let id = source["id"].as_str().unwrap();
+        assert!(id.strip_prefix("indelible-server/").is_some_and(|start| start.len() == 16), "{id}");
+        if starts.last().is_none_or(|(last, _)| last != id) {
+            starts.push((id.to_owned(), Vec::new()));
+        }
+        starts.last_mut().unwrap().1.push(source["seq"].as_u64().unwrap());
+    }
+    starts
+}
+
+#[test]
+fn own_events_are_numbered_without_gap_or_repeat_however_many_come_at_once() {
+    let server = Server::start();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..25).for_each(|_| assert_eq!(server.get("/v1/logs/main").status, 200)));
+        }
+    });
+    let events = server.events("main");
+    let starts = numbers(&events);
+    assert_eq!(starts.len(), 1);
+    assert!(starts[0].1.len() > 200 && starts[0].1.iter().copied().eq(1..=events.len() as u64), "{starts:?}");
+}
+
 #[test]
 fn starts_stops_tokens_and_reads_are_events_of_the_server() {
     let server = Server::start();
@@ -30,9 +58,11 @@ fn starts_stops_tokens_and_reads_are_events_of_the_server() {
             "logs.describe"
         ]
     );
-    for event in &events {
-        assert_eq!(event["source"], serde_json::json!({"id": "indelible-server", "kind": "indelible"}));
-    }
+    assert!(events.iter().all(|event| event["source"]["kind"] == "indelible"));
+    let starts = numbers(&events);
+    assert_eq!(starts.len(), 2, "each start is a source of its own");
+    assert_eq!(starts[0].1, [1, 2, 3, 4, 5, 6]);
+    assert!(starts[1].1.iter().copied().eq(1..=events.len() as u64 - 6));
     let grant = &events[3];
     assert_eq!((&grant["action"], &grant["actor"]["id"]), (&"grant".into(), &"admin".into()));
     assert_eq!((&grant["attributes"]["name"], &grant["attributes"]["role"]), (&"reader".into(), &"read".into()));

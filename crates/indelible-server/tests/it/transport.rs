@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indelible_server::config::{Config, Period};
 
-use crate::harness::{ADMIN, Server, event};
+use crate::harness::{ADMIN, Server, bearer, event};
 
 #[test]
 fn health_readiness_figures_and_the_description_need_no_token() {
@@ -111,8 +111,8 @@ fn whatever_was_acknowledged_before_a_stop_is_there_after_it() {
     }
 }
 
-#[test]
-fn requests_come_over_tls_when_a_certificate_is_set() {
+/// A server with a certificate of its own, and settings of a client that trusts it.
+fn with_certificate() -> (Server, rustls::ClientConfig) {
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
@@ -123,7 +123,6 @@ fn requests_come_over_tls_when_a_certificate_is_set() {
     config.server.tls_key = Some(key);
     let server = Server::start_with(config);
     assert!(server.url.starts_with("https://127.0.0.1:"));
-
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certified.cert.der().clone()).unwrap();
@@ -132,6 +131,12 @@ fn requests_come_over_tls_when_a_certificate_is_set() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    (server, client)
+}
+
+#[test]
+fn requests_come_over_tls_when_a_certificate_is_set() {
+    let (server, client) = with_certificate();
     let name = "localhost".try_into().unwrap();
     let mut session = rustls::ClientConnection::new(std::sync::Arc::new(client), name).unwrap();
     let mut socket = TcpStream::connect(server.ready.address).unwrap();
@@ -140,4 +145,77 @@ fn requests_come_over_tls_when_a_certificate_is_set() {
     let mut answer = String::new();
     let _closed = stream.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("ok\n"), "{answer}");
+}
+
+/// Records an event and searches it, both at once on one HTTP/2 connection, then once more.
+async fn record_and_search_over_http2(
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+) {
+    async fn ask(
+        sender: &mut h2::client::SendRequest<bytes::Bytes>,
+        method: &str,
+        path: &str,
+        body: String,
+    ) -> (u16, serde_json::Value) {
+        let uri = format!("http://localhost{path}");
+        let request = axum::http::Request::builder().method(method).uri(uri).header("authorization", bearer(ADMIN));
+        let (answer, mut stream) = sender.send_request(request.body(()).unwrap(), body.is_empty()).unwrap();
+        if !body.is_empty() {
+            stream.send_data(body.into(), true).unwrap();
+        }
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.version(), axum::http::Version::HTTP_2);
+        let (head, mut body) = answer.into_parts();
+        let mut bytes = Vec::new();
+        while let Some(piece) = body.data().await {
+            let piece = piece.unwrap();
+            body.flow_control().release_capacity(piece.len()).unwrap();
+            bytes.extend_from_slice(&piece);
+        }
+        (head.status.as_u16(), serde_json::from_slice(&bytes).unwrap())
+    }
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut sender = sender.ready().await.unwrap();
+    let mut other = sender.clone();
+    let ana = event(None, "ana").to_string();
+    let (recorded, logs) =
+        tokio::join!(ask(&mut sender, "POST", "/v1/events", ana), ask(&mut other, "GET", "/v1/logs", String::new()));
+    assert_eq!((recorded.0, &recorded.1["count"], logs.0), (200, &1.into(), 200), "{recorded:?}");
+    let (status, found) = ask(&mut sender, "GET", "/v1/events?q=actor:ana", String::new()).await;
+    assert_eq!((status, &found["events"][0]["index"]), (200, &recorded.1["first_index"]), "{found}");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_over_tls_by_alpn_and_without_tls_by_prior_knowledge() {
+    let server = Server::start();
+    let stream = tokio::net::TcpStream::connect(server.ready.address).await.unwrap();
+    record_and_search_over_http2(stream).await;
+
+    let (server, mut client) = with_certificate();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = tokio::net::TcpStream::connect(server.ready.address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(client));
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    record_and_search_over_http2(stream).await;
+}
+
+#[test]
+fn a_preface_in_pieces_is_one_and_a_request_that_begins_alike_is_none() {
+    let server = Server::start();
+    let mut socket = TcpStream::connect(server.ready.address).unwrap();
+    socket.write_all(b"P").unwrap();
+    std::thread::sleep(Duration::from_millis(30));
+    socket.write_all(b"UT /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    let mut socket = TcpStream::connect(server.ready.address).unwrap();
+    socket.write_all(b"PR").unwrap();
+    std::thread::sleep(Duration::from_millis(30));
+    socket.write_all(b"I * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut settings = [0; 9];
+    socket.read_exact(&mut settings).unwrap();
+    assert_eq!(settings[3], 4, "a SETTINGS frame comes first");
 }

@@ -1,5 +1,8 @@
 //! The committing thread: takes what has come together, commits it with one sync, answers.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use indelible_event::batch::EventBatch;
 use indelible_event::doors::RecordError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -7,6 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::commit::{Committed, Committer, GROUP_BYTES_MAX};
 
 use super::state::{Side, StateCell};
+
+/// Most acknowledged entries that no checkpoint covers yet: about a second of the fastest recording. Beyond it recording waits
+/// for sealing, so that a checkpoint never lags further behind, however much is sent.
+const UNSEALED_MAX: u64 = 262_144;
+/// How long recording rests before it looks whether sealing has caught up.
+const REST: Duration = Duration::from_millis(2);
 
 /// What the committing thread is asked for.
 pub(super) enum Message {
@@ -51,6 +60,9 @@ pub(super) fn run_committer(mut committer: Committer, mut messages: mpsc::Receiv
         }
         if batches.is_empty() {
             continue;
+        }
+        while state.unsealed() > UNSEALED_MAX {
+            sleep(REST);
         }
         let outcomes = committer.commit(batches);
         let full = outcomes.iter().any(|outcome| matches!(outcome, Err(RecordError::Full)));

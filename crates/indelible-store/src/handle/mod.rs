@@ -10,10 +10,11 @@ mod state;
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indelible_event::batch::EventBatch;
 use indelible_event::doors::{BoxFuture, Entries, EntryIndex, EntryReader, ReadError, RecordError, Recorded, Recorder};
+use indelible_event::env::Clock as _;
 use indelible_tlog::receipt::Receipt;
 use indelible_tlog::tree::{LeafIndex, TreeSize};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -80,7 +81,13 @@ impl Log {
     pub fn start(settings: &LogSettings, parts: OpenedParts) -> Arc<Self> {
         let OpenedParts { committer, sealer, id_runs, ids_begin, journal, reader, published, storage, key, opened } =
             parts;
-        let initial = LogState { durable_size: opened.size, published_size: opened.published, ..LogState::default() };
+        let initial = LogState {
+            durable_size: opened.size,
+            published_size: opened.published,
+            // opening has just compared it with what was signed
+            confirmed: sealer.published().map(|_| SystemClock.now()),
+            ..LogState::default()
+        };
         let (cell, state) = StateCell::new(initial);
         let (queue, messages) = mpsc::channel(QUEUE_REQUESTS);
         let (close_sealer, sealer_closed) = std_mpsc::channel();
@@ -97,6 +104,8 @@ impl Log {
             trim: queue.clone(),
             trimmed: 0,
             interval: settings.checkpoint_interval,
+            idle_interval: settings.idle_checkpoint_interval,
+            confirmed: Instant::now(),
             state: cell.clone(),
         };
         let seal = spawn(&format!("seal {name}"), &cell, move || sealing.run(&sealer_closed));

@@ -3,18 +3,23 @@
 use std::sync::{PoisonError, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
+use indelible_event::env::Clock as _;
 use tokio::sync::mpsc;
 
 use crate::ids::IdRuns;
 use crate::journal::JournalReader;
 use crate::log::{LogError, SEAL_ENTRIES_MAX, Sealer};
 use crate::read::Published;
+use crate::system::SystemClock;
 
 use super::committing::Message;
 use super::state::{Side, StateCell};
 
 /// Shortest time between two rounds, whatever is configured: an idle log must not keep a core busy.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// A round of this many entries means that many more have come meanwhile: the next begins at once.
+const BEHIND_ENTRIES: u64 = SEAL_ENTRIES_MAX / 4;
 
 /// What the sealing thread works with.
 pub(super) struct Sealing {
@@ -27,6 +32,9 @@ pub(super) struct Sealing {
     /// Up to where the committing thread was last told to trim.
     pub(super) trimmed: u64,
     pub(super) interval: Duration,
+    /// Longest time without a checkpoint, or a word that the last one stands.
+    pub(super) idle_interval: Duration,
+    pub(super) confirmed: Instant,
     pub(super) state: StateCell,
 }
 
@@ -58,7 +66,7 @@ impl Sealing {
             if closing && sealed == 0 {
                 return;
             }
-            let behind = sealed >= SEAL_ENTRIES_MAX || closing;
+            let behind = sealed >= BEHIND_ENTRIES || closing;
             let wait = if behind { Duration::ZERO } else { interval.saturating_sub(round.elapsed()) };
             closing |= !matches!(closed.recv_timeout(wait), Err(std_mpsc::RecvTimeoutError::Timeout));
         }
@@ -71,12 +79,17 @@ impl Sealing {
             let size = sealed.checkpoint.size;
             added = sealed.added;
             *self.published.write().unwrap_or_else(PoisonError::into_inner) = Some(sealed.checkpoint);
+            self.confirmed = Instant::now();
+            let now = SystemClock.now();
             self.state.change(|state| {
                 state.published_size = size;
+                state.confirmed = Some(now);
                 // the committing thread may not have come to saying so yet
                 state.durable_size = state.durable_size.max(size);
             });
             tracing::debug!(size, added, "checkpoint published");
+        } else if self.confirmed.elapsed() >= self.idle_interval {
+            self.confirm()?;
         }
         if let Err(error) = self.id_runs.flush(&self.journal, self.ids_begin) {
             // nothing is lost: the journal keeps what no run holds
@@ -92,6 +105,24 @@ impl Sealing {
             }
         }
         Ok(added)
+    }
+
+    /// An idle log says that its checkpoint stands. No room for that is no reason to refuse events.
+    fn confirm(&mut self) -> Result<(), LogError> {
+        self.confirmed = Instant::now();
+        match self.sealer.confirm() {
+            Ok(true) => {
+                let now = SystemClock.now();
+                self.state.change(|state| state.confirmed = Some(now));
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            Err(error) if error.is_full() => {
+                tracing::warn!(error = %chain(&error), "the checkpoint could not be confirmed; it is tried again");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

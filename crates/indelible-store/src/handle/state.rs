@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use indelible_event::time::RecordedTime;
 use tokio::sync::watch;
 
 /// How far a log is. `published_size <= durable_size`, always.
@@ -12,6 +13,8 @@ pub struct LogState {
     pub durable_size: u64,
     /// Entries that the published checkpoint covers.
     pub published_size: u64,
+    /// When the published checkpoint was signed, or last confirmed to stand: never longer ago than the idle interval.
+    pub confirmed: Option<RecordedTime>,
     /// The disk is full: events are refused until there is room.
     pub full: bool,
     /// Why the log has stopped, if it has.
@@ -50,6 +53,13 @@ impl StateCell {
         self.change(|state| {
             state.stopped.get_or_insert(reason);
         });
+    }
+
+    /// How many acknowledged entries sealing still has to cover; none while it cannot go on, for then nobody may wait for it.
+    pub(super) fn unsealed(&self) -> u64 {
+        let state = self.sender.borrow();
+        let waits = state.full || state.stopped.is_some();
+        if waits { 0 } else { state.durable_size.saturating_sub(state.published_size) }
     }
 
     /// Each side speaks for itself: the log is full while either is.

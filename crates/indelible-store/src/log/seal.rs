@@ -7,7 +7,7 @@ use std::sync::Arc;
 use indelible_tlog::bundle;
 use indelible_tlog::checkpoint::Checkpoint;
 use indelible_tlog::edge::Edge;
-use indelible_tlog::hash::{Hash, leaf_hash};
+use indelible_tlog::hash::{HASH_BYTES, Hash, leaf_hashes};
 use indelible_tlog::tile::{BundleId, TILE_WIDTH, TileId, encode_hashes};
 use indelible_tlog::tree::TreeSize;
 
@@ -139,6 +139,21 @@ impl Sealer {
         Ok(Some(Sealed { added: checkpoint.size - old, checkpoint }))
     }
 
+    /// Confirms the published checkpoint while nothing is new: it still stands in the storage as it was signed, and is written
+    /// once more, so that its age tells whether the log is alive. It keeps its bytes: a note carries no time, and the same tree
+    /// has the same signature. `false` while there is none, or a newer one is on its way.
+    ///
+    /// # Errors
+    /// As for [`Sealer::seal`].
+    pub fn confirm(&mut self) -> Result<bool, LogError> {
+        let Some(published) = self.published.as_ref().filter(|_| self.signed.is_none()) else { return Ok(false) };
+        if (published.size, published.root) != (self.edge.size().0, self.edge.root()) {
+            return Err(self.diverged("the tree in memory is not the one whose checkpoint was published".to_owned()));
+        }
+        self.storage.renew_checkpoint(published.note.as_bytes())?;
+        Ok(true)
+    }
+
     fn sign(&self, staged: Staged) -> Result<Signed, LogError> {
         let (size, root) = (staged.edge.size(), staged.edge.root());
         let note = self.key.sign_checkpoint(&Checkpoint { origin: self.key.origin().clone(), size, root })?;
@@ -221,18 +236,21 @@ impl Sealer {
             }
             let bundle_id = BundleId { index: id.index, width: id.width };
             let stored = self.storage.get(&bundle_id.path())?.unwrap_or_default();
-            let mut expected = bytes.chunks_exact(32);
-            for (entry, index) in bundle::entries(&stored).zip(bundle_id.first_entry()..) {
-                let entry = entry.map_err(|error| self.diverged(format!("bundle {}: {error}", bundle_id.path())))?;
-                if expected.next() != Some(leaf_hash(entry).0.as_slice()) {
-                    let path = bundle_id.path();
-                    return Err(self.diverged(format!(
-                        "entry {index} in {path} does not have the leaf hash it was recorded with"
-                    )));
-                }
+            let entries: Vec<&[u8]> = bundle::entries(&stored)
+                .collect::<Result<_, _>>()
+                .map_err(|error| self.diverged(format!("bundle {}: {error}", bundle_id.path())))?;
+            let (expected, _) = bytes.as_chunks::<HASH_BYTES>();
+            if entries.len() != expected.len() {
+                let path = bundle_id.path();
+                let what = format!("bundle {path} came back with {} entries, not {}", entries.len(), expected.len());
+                return Err(self.diverged(what));
             }
-            if expected.next().is_some() {
-                return Err(self.diverged(format!("bundle {} came back shorter than it was written", bundle_id.path())));
+            let hashes = leaf_hashes(&entries);
+            if let Some(place) = hashes.iter().zip(expected).position(|(hash, expected)| hash.0 != *expected) {
+                let (index, path) = (bundle_id.first_entry() + place as u64, bundle_id.path());
+                return Err(
+                    self.diverged(format!("entry {index} in {path} does not have the leaf hash it was recorded with"))
+                );
             }
         }
         Ok(())

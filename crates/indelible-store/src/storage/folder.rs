@@ -100,6 +100,13 @@ impl LogStorage for FolderStorage {
         Ok(replace_file(self.disk.as_ref(), &self.root.join(CHECKPOINT_PATH), new)?)
     }
 
+    fn renew_checkpoint(&self, standing: &[u8]) -> Result<(), StorageError> {
+        if self.get(CHECKPOINT_PATH)?.as_deref() != Some(standing) {
+            return Err(StorageError::CheckpointMoved);
+        }
+        Ok(replace_file(self.disk.as_ref(), &self.root.join(CHECKPOINT_PATH), standing)?)
+    }
+
     fn remove(&self, paths: &[String]) -> Result<(), StorageError> {
         for path in paths {
             self.disk.remove(&self.root.join(path))?;

@@ -72,6 +72,11 @@ pub trait LogStorage: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StorageError::CheckpointMoved`] when it is neither.
     fn swap_checkpoint(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StorageError>;
+    /// Writes the checkpoint that stands once more, so that its time of change says that somebody still answers for it.
+    ///
+    /// # Errors
+    /// [`StorageError::CheckpointMoved`] when another one stands.
+    fn renew_checkpoint(&self, standing: &[u8]) -> Result<(), StorageError>;
     /// Removes objects. Missing ones are no error.
     ///
     /// # Errors

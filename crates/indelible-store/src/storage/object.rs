@@ -42,6 +42,20 @@ impl ObjectStorage {
         Ok(())
     }
 
+    /// Replaces the checkpoint that was found with this version, or makes the first.
+    fn replace_checkpoint(&self, found: Option<UpdateVersion>, new: &[u8]) -> Result<(), StorageError> {
+        let mode = found.map_or(PutMode::Create, PutMode::Update);
+        match self.put_checkpoint(new, mode) {
+            Ok(()) => Ok(()),
+            Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
+                Err(StorageError::CheckpointMoved)
+            }
+            // a store without conditional replacement (a mounted folder): what was read a moment ago has to do
+            Err(object_store::Error::NotImplemented { .. }) => Ok(self.put_checkpoint(new, PutMode::Overwrite)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn put_checkpoint(&self, note: &[u8], mode: PutMode) -> Result<(), object_store::Error> {
         let path = self.path(CHECKPOINT_PATH);
         let put = self.store.put_opts(&path, Bytes::copy_from_slice(note).into(), PutOptions::from(mode));
@@ -90,18 +104,13 @@ impl LogStorage for ObjectStorage {
         if stands != expected {
             return Err(StorageError::CheckpointMoved);
         }
-        let mode = match found {
-            Some((_, version)) => PutMode::Update(version),
-            None => PutMode::Create,
-        };
-        match self.put_checkpoint(new, mode) {
-            Ok(()) => Ok(()),
-            Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
-                Err(StorageError::CheckpointMoved)
-            }
-            // a store without conditional replacement (a mounted folder): what was read a moment ago has to do
-            Err(object_store::Error::NotImplemented { .. }) => Ok(self.put_checkpoint(new, PutMode::Overwrite)?),
-            Err(error) => Err(error.into()),
+        self.replace_checkpoint(found.map(|(_, version)| version), new)
+    }
+
+    fn renew_checkpoint(&self, standing: &[u8]) -> Result<(), StorageError> {
+        match self.read(CHECKPOINT_PATH)? {
+            Some((found, version)) if found == standing => self.replace_checkpoint(Some(version), standing),
+            _ => Err(StorageError::CheckpointMoved),
         }
     }
 

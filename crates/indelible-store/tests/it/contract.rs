@@ -132,12 +132,15 @@ fn storage_contract(storage: &dyn LogStorage) {
 
     let moved = |outcome: Result<(), StorageError>| assert!(matches!(outcome, Err(StorageError::CheckpointMoved)));
     moved(storage.swap_checkpoint(Some(b"never there"), b"one"));
+    moved(storage.renew_checkpoint(b"one"));
     storage.swap_checkpoint(None, b"one").unwrap();
     moved(storage.swap_checkpoint(None, b"two"));
     moved(storage.swap_checkpoint(Some(b"other"), b"two"));
     assert_eq!(storage.get(CHECKPOINT_PATH).unwrap().unwrap(), b"one");
     storage.swap_checkpoint(Some(b"one"), b"two").unwrap();
     storage.swap_checkpoint(Some(b"one"), b"two").unwrap();
+    moved(storage.renew_checkpoint(b"one"));
+    storage.renew_checkpoint(b"two").unwrap();
     assert_eq!(storage.get(CHECKPOINT_PATH).unwrap().unwrap(), b"two");
 }
 

@@ -8,5 +8,6 @@ mod ids;
 mod journal;
 mod load;
 mod running;
+mod sealed;
 mod sealing;
 mod strace;

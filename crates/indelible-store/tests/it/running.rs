@@ -79,6 +79,31 @@ async fn acknowledged_events_are_read_proven_and_found_again_after_a_restart() {
 }
 
 #[tokio::test]
+async fn an_idle_log_confirms_its_checkpoint_and_stops_when_it_is_not_its_own_any_more() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let mut idle = settings();
+    idle.checkpoint_interval = std::time::Duration::from_millis(5);
+    idle.idle_checkpoint_interval = std::time::Duration::from_millis(20);
+    let log = Log::open(&data, &idle).unwrap();
+    log.record(batch(&[event(1, "a")])).await.unwrap();
+    until_published(&log, 1).await;
+    let path = folder.path().join("logs/main/checkpoint");
+    let (note, signed) = (std::fs::read(&path).unwrap(), log.state().confirmed.unwrap());
+    let file = std::fs::metadata(&path).unwrap();
+    let mut watch = log.watch();
+    watch.wait_for(|state| state.confirmed > Some(signed)).await.unwrap();
+    let renewed = std::fs::metadata(&path).unwrap();
+    assert_ne!((file.ino(), file.mtime_nsec()), (renewed.ino(), renewed.mtime_nsec()), "it was written anew");
+    assert_eq!(std::fs::read(&path).unwrap(), note);
+
+    std::fs::write(&path, "another history").unwrap();
+    let reason = watch.wait_for(|state| state.stopped.is_some()).await.unwrap().stopped.clone().unwrap();
+    assert!(reason.contains("not the one this server published last"), "{reason}");
+}
+
+#[tokio::test]
 async fn an_id_is_recorded_once_whatever_the_order_of_repeats() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();

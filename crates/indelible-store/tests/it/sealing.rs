@@ -81,6 +81,10 @@ impl LogStorage for Corrupting {
         self.inner.swap_checkpoint(expected, new)
     }
 
+    fn renew_checkpoint(&self, standing: &[u8]) -> Result<(), StorageError> {
+        self.inner.renew_checkpoint(standing)
+    }
+
     fn remove(&self, paths: &[String]) -> Result<(), StorageError> {
         self.inner.remove(paths)
     }

@@ -11,4 +11,3 @@ mod builder;
 mod events;
 mod intact;
 mod receipts;
-mod url;

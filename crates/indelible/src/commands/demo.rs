@@ -1,8 +1,12 @@
-//! Sample traffic for `serve --demo`: a small company's people, agents and services, through the public API only.
+//! Sample traffic for `serve --demo`: a small company's people, agents and services, through the public API and through gateways.
 //!
-//! Promises: every event says `attributes.demo = true`; it uses a token of its own, made over the API with the role
+//! Promises: every event sent says `attributes.demo = true`, and every call through a gateway says that its application is `demo`;
+//! it uses a token of its own, made over the API with the role
 //! `ingest` and revoked at the end.
 //! Never: a back door, or an event that is not marked.
+
+mod calls;
+mod upstream;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,6 +19,8 @@ use tokio::sync::oneshot;
 use crate::cli::ServerArguments;
 use crate::client::Client;
 use crate::exit::CliError;
+
+pub(crate) use calls::mount;
 
 /// Pause between two rounds of traffic.
 const ROUND: Duration = Duration::from_millis(700);
@@ -92,6 +98,11 @@ fn traffic(server: &ServerArguments, admin: &str, stop: &Receiver<()>) -> Result
                 tracing::info!(%error, "a round of demo traffic was not recorded");
             }
             Err(error) => return Err(error),
+        }
+        match calls::one(&client, &mut dice) {
+            Err(error) if !matches!(error.status(), None | Some(429 | 500..)) => return Err(error),
+            Err(error) => tracing::info!(%error, "a call of the demo did not go through"),
+            Ok(()) => {}
         }
         if stop.recv_timeout(ROUND) != Err(RecvTimeoutError::Timeout) {
             return revoke(&admin.impatient(), &made);

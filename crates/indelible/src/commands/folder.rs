@@ -2,24 +2,33 @@
 //!
 //! Only reads. What is not published yet (the last half second of a running server) is not seen.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indelible_deliver::{csv_header, csv_row, ndjson_line, ocsf_line};
 use indelible_event::doors::{EntryIndex, EntryReader};
-use indelible_search::{Access, Index, Order, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, filter};
+use indelible_search::query::Query;
+use indelible_search::{
+    Access, Index, Order, Patience, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, StatsRequest, Timed, filter,
+};
 use indelible_store::FolderReader;
 use indelible_store::name::LogName;
 use serde_json::{Value, json};
 
-use crate::cli::QueryArguments;
+use crate::cli::{ExportFormat, QueryArguments};
 use crate::exit::CliError;
 
 /// Time for one query on a folder: nobody else waits for it.
 const QUERY_TIME: Duration = Duration::from_secs(600);
 
+/// Bytes of an export gathered before they are written.
+const WRITTEN_AT_ONCE: usize = 256 * 1024;
+
 /// An opened log of a data folder.
 pub(crate) struct Folder {
+    log: String,
     entries: FolderReader,
     index: Arc<Index>,
 }
@@ -36,7 +45,7 @@ impl Folder {
         if index.state().in_files < entries.size() {
             index.refresh(&entries).map_err(|error| CliError::because("the log cannot be read", &error))?;
         }
-        Ok(Self { entries, index: Arc::new(index) })
+        Ok(Self { log: name.to_string(), entries, index: Arc::new(index) })
     }
 
     /// Finds events and reads them from the log itself.
@@ -47,8 +56,7 @@ impl Folder {
         limit: usize,
     ) -> Result<Vec<(u64, Value)>, CliError> {
         let failed = |error: &dyn std::error::Error| CliError::because("the search failed", error);
-        let filter =
-            filter(&query.query, query.from.as_deref(), query.to.as_deref()).map_err(|error| failed(&error))?;
+        let filter = read_query(query)?;
         let mut found = Vec::new();
         let mut cursor = None;
         while found.len() < limit {
@@ -83,6 +91,68 @@ impl Folder {
         serde_json::from_slice(entry).map_err(|error| CliError::because(format!("entry {index} is not JSON"), &error))
     }
 
+    /// Counts, in the form in which the HTTP API answers.
+    pub(crate) fn stats(
+        &self,
+        query: &QueryArguments,
+        by: &[String],
+        interval: Option<&str>,
+    ) -> Result<Value, CliError> {
+        let request = StatsRequest {
+            by: by.to_vec(),
+            interval: interval.map(str::to_owned),
+            time: QUERY_TIME,
+            ..StatsRequest::new(read_query(query)?)
+        };
+        let answer = self.index.stats_blocking(&request);
+        let answer = answer.map_err(|error| CliError::because("the events could not be counted", &error))?;
+        let timed = if interval.is_some() { Timed::Yes } else { Timed::No };
+        let rows: Vec<Value> = answer.rows.iter().map(|row| row.to_json(by, timed)).collect();
+        Ok(json!({"rows": rows, "truncated": answer.truncated, "matched": answer.matched, "size": answer.size}))
+    }
+
+    /// Writes every matching event, oldest first, as the server's export does.
+    pub(crate) fn export(
+        &self,
+        query: &QueryArguments,
+        format: ExportFormat,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), CliError> {
+        let failed = |error: &dyn std::error::Error| CliError::because("the export failed", error);
+        let query = read_query(query)?;
+        if format == ExportFormat::Parquet {
+            let written = self.index.export_parquet(&query, out, &Patience::endless());
+            return written.map(|_rows| ()).map_err(|error| failed(&error));
+        }
+        let mut lines = Vec::new();
+        if format == ExportFormat::Csv {
+            csv_header(&mut lines).map_err(|error| failed(&error))?;
+        }
+        for index in self.index.hits(&query, Order::OldestFirst, Patience::endless()) {
+            let index = index.map_err(|error| failed(&error))?;
+            if index >= self.entries.size() {
+                break;
+            }
+            let entries = self.entries.read(EntryIndex(index), 1, 0).map_err(|error| failed(&error))?;
+            for (_, entry) in entries.iter().take(1) {
+                match format {
+                    ExportFormat::Csv => csv_row(index, entry, &mut lines),
+                    ExportFormat::Ocsf => ocsf_line(&self.log, index, entry, &mut lines),
+                    ExportFormat::Ndjson | ExportFormat::Parquet => {
+                        ndjson_line(entry, &mut lines);
+                        Ok(())
+                    }
+                }
+                .map_err(|error| failed(&error))?;
+            }
+            if lines.len() >= WRITTEN_AT_ONCE {
+                out.write_all(&lines)?;
+                lines.clear();
+            }
+        }
+        Ok(out.write_all(&lines)?)
+    }
+
     /// One SELECT, in the form in which the HTTP API answers.
     pub(crate) fn sql(&self, query: &str) -> Result<Value, CliError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -94,6 +164,11 @@ impl Folder {
             answer.columns.iter().map(|column| json!({"name": column.name, "type": column.kind})).collect();
         Ok(json!({"columns": columns, "rows": answer.rows, "truncated": answer.truncated}))
     }
+}
+
+fn read_query(query: &QueryArguments) -> Result<Query, CliError> {
+    filter(&query.query, query.from.as_deref(), query.to.as_deref())
+        .map_err(|error| CliError::because("the query cannot be read", &error))
 }
 
 /// The published entries of one log of a data folder.

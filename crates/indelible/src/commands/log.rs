@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::{CheckpointArguments, LogCommand, ServerArguments};
 use crate::client::Client;
@@ -30,6 +30,9 @@ pub(crate) fn run(server: &ServerArguments, command: &LogCommand) -> Result<Exit
 
 pub(crate) fn checkpoint(server: &ServerArguments, arguments: &CheckpointArguments) -> Result<Exit, CliError> {
     let note = Client::new(server)?.get_text(&format!("/log/{}/checkpoint", arguments.log))?;
-    print(format_args!("{note}"))?;
+    match arguments.format {
+        Format::Text => print(format_args!("{note}"))?,
+        Format::Json => print(format_args!("{:#}\n", json!({"log": arguments.log, "checkpoint": note})))?,
+    }
     Ok(Exit::Ok)
 }

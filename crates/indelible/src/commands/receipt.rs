@@ -1,7 +1,7 @@
 //! `indelible receipt verify` and `indelible proof`.
 
 use indelible_verify::{Verdict, VerifyOptions, check_proof, verify_receipt};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::{ProofArguments, ProofCommand, ReceiptCommand, ServerArguments};
 use crate::client::Client;
@@ -62,6 +62,13 @@ pub(crate) fn proof(server: &ServerArguments, arguments: &ProofArguments) -> Res
         return Ok(exit(report.verdict.exit()));
     }
     let path = format!("/v1/logs/{}/entries/{}/proof", arguments.log, arguments.index.unwrap_or_default());
-    print(format_args!("{}", Client::new(server)?.get_text(&path)?))?;
+    let proof = Client::new(server)?.get_text(&path)?;
+    match arguments.format {
+        Format::Text => print(format_args!("{proof}"))?,
+        Format::Json => {
+            let (log, index) = (&arguments.log, arguments.index);
+            print(format_args!("{:#}\n", json!({"log": log, "index": index, "proof": proof})))?;
+        }
+    }
     Ok(Exit::Ok)
 }

@@ -24,7 +24,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, CliError> {
         log_level: arguments.log_level.clone(),
         ..ConfigOverrides::default()
     };
-    let loaded = load(&overrides, variables()).map_err(|error| wrong(&error))?;
+    let mut loaded = load(&overrides, variables()).map_err(|error| wrong(&error))?;
+    if arguments.demo {
+        demo::mount(&mut loaded.config)?;
+    }
     telemetry::init(&loaded.config.telemetry);
     let chosen = std::env::var("INDELIBLE_ADMIN_TOKEN").ok().filter(|token| !token.is_empty());
     let admin_token =

@@ -1,4 +1,4 @@
-//! `indelible stats`.
+//! `indelible stats`: counts from a server, or from a folder without one.
 
 use std::io::Write;
 
@@ -9,18 +9,24 @@ use crate::client::Client;
 use crate::exit::{CliError, Exit};
 use crate::output::{Format, field, stdout, table};
 
+use super::folder::Folder;
 use super::parameters;
 
 pub(crate) fn run(server: &ServerArguments, arguments: &StatsArguments) -> Result<Exit, CliError> {
-    if arguments.query.data.is_some() {
-        return Err(
-            CliError::new("`stats` asks a server").hint("for a folder use `indelible sql --data DIR 'select …'`")
-        );
-    }
-    let mut query = parameters(&arguments.query);
-    query.extend(arguments.by.iter().map(|by| ("by", by.clone())));
-    query.extend(arguments.interval.iter().map(|interval| ("interval", interval.clone())));
-    let answer = Client::new(server)?.get("/v1/stats", &query)?;
+    let answer = match &arguments.query.data {
+        Some(data) => {
+            let by = arguments.by.as_deref().unwrap_or_default().split(',').map(str::trim);
+            let by: Vec<String> = by.filter(|field| !field.is_empty()).map(str::to_owned).collect();
+            let folder = Folder::open(data, arguments.query.log.as_deref())?;
+            folder.stats(&arguments.query, &by, arguments.interval.as_deref())?
+        }
+        None => {
+            let mut query = parameters(&arguments.query);
+            query.extend(arguments.by.iter().map(|by| ("by", by.clone())));
+            query.extend(arguments.interval.iter().map(|interval| ("interval", interval.clone())));
+            Client::new(server)?.get("/v1/stats", &query)?
+        }
+    };
     let mut out = stdout();
     if arguments.format == Format::Json {
         writeln!(out, "{answer:#}")?;
@@ -37,7 +43,7 @@ pub(crate) fn run(server: &ServerArguments, arguments: &StatsArguments) -> Resul
     table(&mut out, &header, &cells)?;
     out.flush()?;
     if answer.get("truncated").and_then(Value::as_bool) == Some(true) {
-        eprintln!("More rows than the server gives at once; narrow the query.");
+        eprintln!("There are more rows than are given at once; narrow the query.");
     }
     Ok(Exit::Ok)
 }

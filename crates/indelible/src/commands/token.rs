@@ -30,9 +30,12 @@ pub(crate) fn run(server: &ServerArguments, command: &TokenCommand) -> Result<Ex
             }
         }
         TokenCommand::List { format } => list(&client, *format)?,
-        TokenCommand::Revoke { id } => {
+        TokenCommand::Revoke { id, format } => {
             client.delete(&format!("/v1/tokens/{id}"))?;
-            eprintln!("Revoked {id}");
+            match format {
+                Format::Json => print(format_args!("{:#}\n", json!({"revoked": id})))?,
+                Format::Text => eprintln!("Revoked {id}"),
+            }
         }
     }
     Ok(Exit::Ok)
@@ -59,5 +62,7 @@ pub(crate) fn role_word(role: RoleArgument) -> &'static str {
         RoleArgument::Admin => "admin",
         RoleArgument::Ingest => "ingest",
         RoleArgument::Read => "read",
+        RoleArgument::Gateway => "gateway",
+        RoleArgument::Approver => "approver",
     }
 }

@@ -1,7 +1,7 @@
 //! `indelible verify`: a folder or a URL, with exit code 0 intact, 1 tampered, 2 could not check.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indelible_verify::{Exit as Checked, FolderSource, LogSource, SourceError, VerifyOptions, verify};
 
@@ -11,6 +11,7 @@ use crate::exit::{CliError, Exit};
 use crate::output::{Format, print};
 use crate::progress;
 
+use super::sealed_content::{self, SealedReport};
 use super::{key_text, read_text};
 
 pub(crate) fn run(server: &ServerArguments, arguments: &VerifyArguments) -> Result<Exit, CliError> {
@@ -23,15 +24,30 @@ pub(crate) fn run(server: &ServerArguments, arguments: &VerifyArguments) -> Resu
         bar.set_position(done);
     });
     bar.finish_and_clear();
+    let mut exit = exit(report.exit());
+    // Of a log that is not intact nobody knows which entries are its own.
+    let sealed = match folder(&arguments.log) {
+        Some(folder) if exit == Exit::Ok => sealed_content::check(&folder)?,
+        _ => None,
+    };
+    if sealed.as_ref().is_some_and(SealedReport::has_findings) {
+        exit = Exit::Finding;
+    }
     match arguments.format {
-        Format::Text => print(format_args!("{}", report.to_text()))?,
+        Format::Text => {
+            let sealed = sealed.as_ref().map(SealedReport::to_text).unwrap_or_default();
+            print(format_args!("{}{sealed}", report.to_text()))?;
+        }
         Format::Json => {
-            let text =
-                serde_json::to_string_pretty(&report).map_err(|error| CliError::because("the report", &error))?;
-            print(format_args!("{text}\n"))?;
+            let failed = |error| CliError::because("the report", &error);
+            let mut shown = serde_json::to_value(&report).map_err(failed)?;
+            if let Some(sealed) = &sealed {
+                shown["sealed"] = serde_json::to_value(sealed).map_err(failed)?;
+            }
+            print(format_args!("{shown:#}\n"))?;
         }
     }
-    Ok(exit(report.exit()))
+    Ok(exit)
 }
 
 /// A log behind HTTP, read with the client of all commands: its retries, its certificates, its care for the token.
@@ -82,15 +98,19 @@ pub(crate) fn source(server: &ServerArguments, log: &str) -> Result<Box<dyn LogS
     if log.contains("://") {
         return Ok(Box::new(RemoteLog(Client::at(server, log)?)));
     }
+    Ok(Box::new(FolderSource::new(folder(log).unwrap_or_default())))
+}
+
+/// The log's folder; `None` for a URL.
+fn folder(log: &str) -> Option<PathBuf> {
+    if log.contains("://") {
+        return None;
+    }
     let folder = Path::new(log);
     // whoever names the data folder means its main log
     let inner = folder.join("logs").join("main");
-    let folder = if !folder.join("checkpoint").exists() && inner.join("checkpoint").exists() {
-        inner
-    } else {
-        folder.to_owned()
-    };
-    Ok(Box::new(FolderSource::new(folder)))
+    let is_data = !folder.join("checkpoint").exists() && inner.join("checkpoint").exists();
+    Some(if is_data { inner } else { folder.to_owned() })
 }
 
 /// The verifier's exit codes are ours.

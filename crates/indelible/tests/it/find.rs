@@ -39,7 +39,19 @@ fn counts_and_sql_agree_with_the_search() {
     let refused = place.run(&["sql", "create table t as select 1"]);
     assert_eq!(refused.code, Some(2), "{}", refused.out);
     let online = place.run(&["search", "actor:user-*", "--format", "ndjson"]).ok();
+    let exports = ["csv", "ndjson", "ocsf"];
+    let export = |format: &str, more: &[&str]| {
+        place.run(&[&["export", "actor:user-*", "--format", format, "-o", "-"], more].concat()).ok()
+    };
+    let exported = exports.map(|format| export(format, &[]));
+    let by_day = &["stats", "actor:user-*", "--by", "action,outcome", "--interval", "1d", "--format", "json"];
+    let counted = place.run(by_day).json();
     server.stop();
+    assert_eq!(exports.map(|format| export(format, &["--data", "data"])), exported);
+    place.run(&["export", "--format", "parquet", "-o", "out.parquet", "--data", "data"]).ok();
+    assert!(std::fs::read(place.path("out.parquet")).unwrap().ends_with(b"PAR1"));
+    let offline = place.run(&[&by_day[..], &["--data", "data"]].concat()).json();
+    assert_eq!((&offline["rows"], &offline["matched"]), (&counted["rows"], &counted["matched"]));
     let offline = place.run(&["search", "actor:user-*", "--format", "ndjson", "--data", "data"]).ok();
     assert_eq!(online, offline);
     assert_eq!(place.run(&["sql", sql, "--format", "csv", "--data", "data"]).ok(), "n\r\n30\r\n");
@@ -83,6 +95,22 @@ fn a_tail_shows_the_last_events_and_then_each_new_one_once() {
     assert!(lines.next().unwrap().contains("user-31"));
     tail.kill().unwrap();
     tail.wait().unwrap();
+}
+
+#[test]
+fn what_is_printed_for_people_is_there_for_programs_too() {
+    let (place, _server) = with_events();
+    let json = |arguments: &[&str]| place.run(&[arguments, &["--format", "json"]].concat()).json();
+    let made = json(&["token", "create", "auditor", "--role", "read"]);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(json(&["token", "revoke", id])["revoked"], id);
+    until("a checkpoint", || json(&["log", "list"])["logs"][0]["published_size"].as_u64() > Some(2));
+    let checkpoint = json(&["checkpoint"]);
+    assert!(checkpoint["checkpoint"].as_str().unwrap().contains("\n\n\u{2014} "), "{checkpoint}");
+    let proof = json(&["proof", "1"]);
+    assert_eq!((&proof["index"], &proof["log"]), (&1.into(), &"main".into()));
+    assert!(json(&["log", "list"])["logs"][0]["checkpoint_confirmed"].is_string());
+    assert!(json(&["log", "list"])["logs"][0]["origin"].as_str().is_some_and(|origin| !origin.contains(":0/")));
 }
 
 #[test]

@@ -169,7 +169,8 @@ impl Server {
     /// Asks it to stop and waits until it has; gives what it said.
     pub(crate) fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        // the shell's own: a small system has no program of that name
+        assert!(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap().success());
         let status = self.child.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
         assert!(status.success(), "{}", self.said());

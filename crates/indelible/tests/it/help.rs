@@ -27,6 +27,7 @@ const COMMANDS: &[&[&str]] = &[
     &["token", "revoke"],
     &["index", "rebuild"],
     &["index", "check"],
+    &["mcp", "wrap"],
 ];
 
 #[test]

@@ -6,6 +6,7 @@ mod config;
 mod crash;
 mod demo;
 mod find;
+mod full_disk;
 mod harness;
 mod help;
 mod prove;

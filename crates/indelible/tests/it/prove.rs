@@ -1,5 +1,7 @@
 //! A log's folder, checked without the server that wrote it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use crate::harness::{Place, Server, events, files, until};
@@ -53,6 +55,59 @@ fn an_intact_folder_holds_to_checkpoint_receipts_and_proof() {
     place.run(&["verify", "no-such-folder"]).with(2);
     place.run(&["drill", "--data", "data"]).ok();
     place.run(&["verify", "data", "--from", "kept"]).ok();
+}
+
+/// Serves a folder to who brings the token, for as long as the test runs; gives the address.
+fn serve(root: PathBuf, token: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let bearer = format!("authorization: Bearer {token}");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines: Vec<String> =
+                BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+            let allowed = lines.iter().any(|line| line.eq_ignore_ascii_case(&bearer));
+            let body = std::fs::read(root.join(path.trim_start_matches("/log/main/")));
+            let (status, body) = match (allowed, body) {
+                (false, _) => ("401 Unauthorized", Vec::new()),
+                (true, Err(_)) => ("404 Not Found", Vec::new()),
+                (true, Ok(body)) => ("200 OK", body),
+            };
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&body).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn the_same_faults_are_found_over_http_and_a_log_that_may_not_be_read_is_not_judged() {
+    let mut place = recorded();
+    let log = place.path("data/logs/main");
+    place.url = serve(log.clone(), &place.token);
+    let url = format!("{}/log/main/", place.url);
+    let verify = |place: &Place, code| -> serde_json::Value {
+        let report = place.run(&["verify", &url, "--format", "json"]).with(code);
+        serde_json::from_str(&report.out).unwrap()
+    };
+    assert_eq!(verify(&place, 0)["integrity"]["verdict"], "intact");
+
+    let bundle = log.join("tile/entries/001");
+    let mut bytes = std::fs::read(&bundle).unwrap();
+    bytes[12] ^= 1;
+    std::fs::write(&bundle, bytes).unwrap();
+    std::fs::remove_file(log.join("tile/0/000")).unwrap();
+    let report = verify(&place, 1);
+    let findings = report["integrity"]["findings"].as_array().unwrap();
+    let kinds: Vec<&str> = findings.iter().map(|finding| finding["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["missing-file", "entry-altered"], "{report}");
+
+    place.token = "ind_r_somebody-elses-token-0000000000001".to_owned();
+    let report = verify(&place, 2);
+    assert!(report["integrity"]["first"]["reason"].as_str().unwrap().contains("INDELIBLE_TOKEN"), "{report}");
 }
 
 #[test]

@@ -118,6 +118,18 @@ fn variables_that_kubernetes_sets_are_left_alone() {
 }
 
 #[test]
+fn a_personal_field_is_a_text_of_the_event() {
+    let log = |list: &str| format!("[[log]]\nname = \"a\"\npersonal = [{list}]\n");
+    let loaded = read(&log("\"actor.name\", \"attributes.mail\""), &[], ConfigOverrides::default()).unwrap();
+    assert_eq!(loaded.config.logs.0[0].personal, ["actor.name", "attributes.mail"]);
+    assert_eq!(
+        faults(&log("\"actor.id\", \"actor.nmae\""), &[]),
+        ["3:1: `log.a.personal`: `actor.nmae` is no text of an event that may stand as a commitment; did you mean \
+          `actor.name`?"]
+    );
+}
+
+#[test]
 fn a_missing_file_is_an_error_only_when_it_was_named() {
     let named = ConfigOverrides { file: Some(PathBuf::from("/nowhere/indelible.toml")), ..ConfigOverrides::default() };
     assert!(matches!(load(&named, []), Err(ConfigError::Read { .. })));

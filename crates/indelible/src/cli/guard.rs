@@ -1,0 +1,125 @@
+//! Arguments of the commands that say who may call what: policies, approvals, halts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use crate::output::Format;
+
+/// `policy`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Hold policies against the schema; names file, line and column of each fault.
+    #[command(after_help = "Example:\n  indelible policy check policies/")]
+    Check {
+        /// The folder of `*.cedar` files.
+        #[arg(default_value = "policies", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Put a table of cases to policies; each says what should come out.
+    #[command(after_help = "Example:\n  indelible policy test policies/cases.toml --folder policies/")]
+    Test {
+        /// The table, TOML (docs/policy.md).
+        #[arg(value_hint = ValueHint::FilePath)]
+        table: PathBuf,
+        /// The folder of `*.cedar` files.
+        #[arg(long, default_value = "policies", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Print the schema that policies are held against.
+    Schema,
+}
+
+/// `approvals`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalsCommand {
+    /// List the calls that wait for a person.
+    List {
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Let a call go on.
+    #[command(after_help = "Example:\n  indelible approvals approve apr_19d3f2_1 --reason 'checked with the owner'")]
+    Approve(DecisionArguments),
+    /// Refuse a call.
+    Deny(DecisionArguments),
+}
+
+/// `approvals approve|deny`
+#[derive(Debug, Args)]
+pub(crate) struct DecisionArguments {
+    /// The approval's id.
+    pub(crate) id: String,
+    /// Why; on record, and told to the caller when denied.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// What is halted or resumed: one of the four.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct HaltScopeArguments {
+    /// All calls through a gateway.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) route: Option<String>,
+    /// All calls of an actor, or on its behalf.
+    #[arg(long, value_name = "ID")]
+    pub(crate) actor: Option<String>,
+    /// All calls to a model.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// All calls of a tool: `<gateway>/<tool>`.
+    #[arg(long, value_name = "TOOL")]
+    pub(crate) tool: Option<String>,
+}
+
+impl HaltScopeArguments {
+    /// Scope and value, when one was given.
+    pub(crate) fn chosen(&self) -> Option<(&'static str, &str)> {
+        let all = [("route", &self.route), ("actor", &self.actor), ("model", &self.model), ("tool", &self.tool)];
+        all.into_iter().find_map(|(scope, value)| Some((scope, value.as_deref()?)))
+    }
+}
+
+/// `halt`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  indelible halt --tool orders/refund --reason 'incident 7'\n  indelible halt --list"
+)]
+pub(crate) struct HaltArguments {
+    #[command(flatten)]
+    pub(crate) what: HaltScopeArguments,
+    /// Why; callers read it.
+    #[arg(long, required_unless_present = "list")]
+    pub(crate) reason: Option<String>,
+    /// List what is halted.
+    #[arg(long, conflicts_with_all = ["reason", "route", "actor", "model", "tool"])]
+    pub(crate) list: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `resume`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  indelible resume --tool orders/refund --reason 'mended'")]
+pub(crate) struct ResumeArguments {
+    #[command(flatten)]
+    pub(crate) what: HaltScopeArguments,
+    /// Why; on record.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
