@@ -7,6 +7,8 @@ pub mod event;
 #[cfg(feature = "heavy")]
 pub mod gateway;
 #[cfg(feature = "heavy")]
+pub mod gateway_streams;
+#[cfg(feature = "heavy")]
 pub mod heavy;
 pub mod store;
 pub mod tlog;

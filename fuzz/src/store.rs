@@ -1,11 +1,15 @@
-//! The readers of `indelible-store`: journal segments and id runs, raw bytes and damaged real ones.
+//! The readers of `indelible-store`: journal segments, id runs and sealed content, raw bytes and damaged real ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indelible_event::env::{Randomness, RandomnessError};
+use indelible_event::id::EventId;
+use indelible_event::vault::{Commitment, ContentAbout, Keep, Vault as _};
 use indelible_store::disk::Disk;
 use indelible_store::ids::{IdRuns, IdSettings, Ids};
 use indelible_store::journal::{Journal, JournalReader, JournalSettings};
+use indelible_store::sealed::{Erase, MasterKeys, SealedSettings, SealedStore, slot_reads_back};
 use indelible_tlog::hash::leaf_hash;
 
 use crate::memory_disk::MemoryDisk;
@@ -144,5 +148,87 @@ fn mend_checksums(bytes: &mut [u8]) {
     for block in blocks.chunks_exact_mut(4096) {
         let (pairs, crc) = block.split_at_mut(4092);
         crc.copy_from_slice(&crc32c::crc32c(pairs).to_le_bytes());
+    }
+}
+
+/// Small files, so that they change often.
+const SEALED: SealedSettings = SealedSettings {
+    reserve_bytes: 0,
+    sync_together: false,
+    pack_bytes: 4 * 1024,
+    file_slots: 5,
+    packed_bytes_max: 1024 * 1024,
+};
+
+/// Bytes that differ each time and are the same in every run.
+struct Counting(std::sync::atomic::AtomicU64);
+
+impl Randomness for Counting {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
+        for byte in bytes.chunks_mut(8) {
+            let number = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            byte.copy_from_slice(&number.to_le_bytes()[..byte.len()]);
+        }
+        Ok(())
+    }
+}
+
+fn open_sealed(disk: &Arc<dyn Disk>, start: u64) -> Option<Arc<SealedStore>> {
+    let masters = MasterKeys::parse(&"5a".repeat(32), "the fuzzer").expect("64 hexadecimal digits");
+    let randomness = Arc::new(Counting((start << 32).into()));
+    SealedStore::open(Arc::clone(disk), Path::new("data/sealed"), masters, randomness, SEALED).ok()
+}
+
+/// `None` when the vault takes it no more.
+fn seal(store: &SealedStore, content: &[u8]) -> Option<Commitment> {
+    let about = ContentAbout { event: EventId([1; 16]), subject: "ana".to_owned(), keep: Keep::Sealed };
+    let mut writer = store.begin(about).ok()?;
+    writer.write(content).ok()?;
+    let sealed = writer.finish().ok()?;
+    // What was handed over before the end is durable or refused after it.
+    store.close();
+    Some(sealed.commitment)
+}
+
+/// A slot of any bytes is read; a vault whose files were changed opens or is refused, shows only what was sealed, and goes on.
+pub fn sealed(data: &[u8]) {
+    let (slots, _) = data.as_chunks();
+    assert!(slots.iter().all(slot_reads_back));
+    let mut bytes = data.iter().copied();
+    let mut next = || bytes.next().unwrap_or(0);
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+    let mut kept: Vec<(Commitment, Vec<u8>)> = Vec::new();
+    for start in 0..u64::from(next() % 8) {
+        let content = vec![next(); usize::from(next()) * 9];
+        let store = open_sealed(&disk, start).expect("nothing was changed yet");
+        let commitment = seal(&store, &content).expect("a memory disk takes everything");
+        kept.push((commitment, content));
+    }
+    for _ in 0..next() % 4 {
+        let folder = Path::new("data/sealed").join(if next() % 2 == 0 { "keys" } else { "packs" });
+        let names = disk.list(&folder).expect("memory");
+        let Some(name) = names.get(usize::from(next()) % names.len().max(1)) else { continue };
+        let mut content = disk.read(&folder.join(name)).expect("memory");
+        change(&mut content, [next(), next(), next(), next()]);
+        disk.write(&folder.join(name), &content).expect("memory");
+    }
+    let Some(store) = open_sealed(&disk, 100) else { return };
+    for (commitment, content) in &kept {
+        let mut shown = Vec::new();
+        let mut show = |piece: &[u8]| {
+            shown.extend_from_slice(piece);
+            true
+        };
+        if store.reader().read(commitment, &mut show).is_ok() {
+            assert_eq!(&shown, content);
+        }
+    }
+    let erased = store.erase(&Erase::Subject("ana".to_owned())).expect("a memory disk does not fail");
+    assert!(erased.contents <= kept.len() as u64);
+    if let Some(commitment) = seal(&store, b"one more") {
+        drop(store);
+        let store = open_sealed(&disk, 101).expect("a vault that went on opens");
+        assert!(store.reader().check(&commitment).is_ok());
+        assert!(kept.iter().all(|(commitment, _)| store.reader().check(commitment).is_err()));
     }
 }

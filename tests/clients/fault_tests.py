@@ -8,11 +8,11 @@ from pathlib import Path
 
 import openai
 
-from parts import Server, conversation, expect, wait
+from parts import Failed, Server, conversation, expect, wait
 
 
-# Room for two segments of the journal (64 MiB each), what the log keeps free, and the tiles of what fits into one segment.
-SIZE = "size=450m"
+# Room for segments of the journal (64 MiB each), for packs of sealed content, and for what both leave free for the log.
+SIZE = "size=900m"
 
 
 def killed_mid_stream(bin_dir, folder, upstream, everything):
@@ -54,7 +54,7 @@ def full_disk(bin_dir, folder, upstream, everything):
         client = openai.OpenAI(base_url=f"{server.url}/llm/openai/v1", api_key=server.token("full"), max_retries=0)
 
         def call():
-            client.chat.completions.create(model="gpt-test", messages=[{"role": "user", "content": "x" * 2000}])
+            client.chat.completions.create(model="gpt-test", messages=[{"role": "user", "content": "x" * 300_000}])
         call()
         with open(disk / "filler", "wb") as filler:
             try:
@@ -83,13 +83,19 @@ def full_disk(bin_dir, folder, upstream, everything):
         expect(upstream.calls() == before, "a refused call reached upstream")
         (disk / "filler").unlink()
 
+        said = []
+
         def again():
             try:
                 call()
                 return True
-            except openai.APIStatusError:
+            except openai.APIStatusError as error:
+                said.append(f"{error.status_code}: {error}")
                 return False
-        wait("calls after there is room again", 30, again)
+        try:
+            wait("calls after there is room again", 30, again)
+        except Failed as failed:
+            raise Failed(f"{failed}; the last answer was {said[-1]}") from None
         server.stop()
         server.verify()
     finally:

@@ -41,8 +41,7 @@ pub enum BudgetScope {
 
 impl BudgetScope {
     /// Every scope.
-    pub const ALL: [Self; 6] =
-        [Self::Actor, Self::EndUser, Self::Role, Self::Application, Self::Resource, Self::Route];
+    pub const ALL: [Self; 6] = [Self::Actor, Self::EndUser, Self::Role, Self::Application, Self::Resource, Self::Route];
 
     /// Its word in the configuration.
     #[must_use]
@@ -58,7 +57,7 @@ impl BudgetScope {
     }
 
     /// What of an ask it counts.
-    fn values<'a>(self, ask: &'a Ask) -> Vec<&'a str> {
+    fn values(self, ask: &Ask) -> Vec<&str> {
         match self {
             Self::Actor => vec![&ask.principal.id],
             Self::EndUser => vec![ask.chain.last().map_or(ask.principal.id.as_str(), |last| last.id.as_str())],
@@ -151,7 +150,9 @@ impl Budgets {
     fn covering<'a>(&'a self, ask: &'a Ask) -> impl Iterator<Item = (usize, &'a Budget, &'a str)> {
         self.budgets.iter().enumerate().flat_map(move |(place, budget)| {
             let values = budget.scope.values(ask).into_iter();
-            values.filter(|value| budget.value == "*" || budget.value == *value).map(move |value| (place, budget, value))
+            values
+                .filter(|value| budget.value == "*" || budget.value == *value)
+                .map(move |value| (place, budget, value))
         })
     }
 
@@ -175,10 +176,9 @@ impl Budgets {
                 (budget.tokens, used.tokens, "tokens", 1),
                 (budget.cost_micros, used.cost_micros, "of cost", 1_000_000),
             ];
-            let (limit, used, what, unit) =
-                limits.into_iter().find_map(|(limit, used, what, unit)| {
-                    limit.filter(|limit| used >= *limit).map(|limit| (limit, used, what, unit))
-                })?;
+            let (limit, used, what, unit) = limits.into_iter().find_map(|(limit, used, what, unit)| {
+                limit.filter(|limit| used >= *limit).map(|limit| (limit, used, what, unit))
+            })?;
             let shown = |amount: u64| {
                 if unit == 1 { amount.to_string() } else { format!("{}.{:02}", amount / unit, amount % unit / 10_000) }
             };
@@ -200,8 +200,10 @@ impl Budgets {
             return;
         }
         let mut counters = self.lock();
-        let places: Vec<_> =
-            self.covering(ask).map(|(place, budget, value)| (place, window_of(budget, now), value.to_owned())).collect();
+        let places: Vec<_> = self
+            .covering(ask)
+            .map(|(place, budget, value)| (place, window_of(budget, now), value.to_owned()))
+            .collect();
         for (place, window, value) in places {
             if counters.len() >= COUNTERS_MAX && !counters.contains_key(&(place, value.clone())) {
                 counters.retain(|(place, _), counter| {

@@ -125,7 +125,8 @@ impl Halts {
     /// Those in the file.
     pub(crate) fn load(connection: &Connection) -> Result<Self, HaltError> {
         connection.execute_batch(CREATE)?;
-        let mut statement = connection.prepare("select scope, value, reason, actor, since from halts order by since")?;
+        let mut statement =
+            connection.prepare("select scope, value, reason, actor, since from halts order by since")?;
         let rows = statement.query_map([], |row| {
             let scope: String = row.get(0)?;
             Ok((scope, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
@@ -155,7 +156,7 @@ impl Halts {
     }
 
     /// Halts; the same thing again takes the new reason.
-    pub(crate) fn set(&self, connection: &Connection, halt: Halt) -> Result<(), HaltError> {
+    pub(crate) fn set(&self, connection: &Connection, halt: &Halt) -> Result<(), HaltError> {
         let fits = |text: &str| !text.is_empty() && text.len() <= TEXT_BYTES_MAX;
         if !fits(&halt.value) || !fits(&halt.reason) {
             return Err(HaltError::Text);

@@ -111,7 +111,11 @@ impl Policies {
             match std::fs::read_to_string(path) {
                 Ok(text) => texts.push((path.clone(), text)),
                 Err(error) => {
-                    faults.push(PolicyFault { file: path.clone(), at: None, reason: format!("cannot be read: {error}") });
+                    faults.push(PolicyFault {
+                        file: path.clone(),
+                        at: None,
+                        reason: format!("cannot be read: {error}"),
+                    });
                 }
             }
         }
@@ -141,7 +145,8 @@ impl Policies {
             if let Some(text) = policy.annotation("hold_time")
                 && hold_time(text).is_none()
             {
-                let reason = format!("`@hold_time(\"{text}\")` of `{}` is not a time such as 90s, 5m or 1h", policy.id());
+                let reason =
+                    format!("`@hold_time(\"{text}\")` of `{}` is not a time such as 90s, 5m or 1h", policy.id());
                 faults.push(PolicyFault { file: path.clone(), at: None, reason });
             }
             if policy.annotation("hold").is_some() && policy.effect() == Effect::Forbid {
@@ -153,9 +158,13 @@ impl Policies {
             }
         }
         let (schema, _warnings) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| {
-            PolicyError(vec![PolicyFault { file: PathBuf::from("indelible.cedarschema"), at: None, reason: error.to_string() }])
+            PolicyError(vec![PolicyFault {
+                file: PathBuf::from("indelible.cedarschema"),
+                at: None,
+                reason: error.to_string(),
+            }])
         })?;
-        let result = Validator::new(schema.clone()).validate(&set, ValidationMode::default());
+        let result = Validator::new(schema).validate(&set, ValidationMode::default());
         for error in result.validation_errors() {
             let id = error.policy_id();
             let file = named.iter().find(|(policy, _)| policy.id() == id).map(|(_, path)| path.clone());

@@ -69,7 +69,10 @@ pub struct SealedContent {
 
 impl fmt::Debug for SealedContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedContent").field("commitment", &self.commitment).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("SealedContent")
+            .field("commitment", &self.commitment)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }
 

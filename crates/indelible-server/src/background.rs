@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 
 use crate::api::count;
 use crate::app::{App, asked_to_stop};
-use crate::trail::{OWN_SOURCE_ID, bounded};
 use crate::trail::published_reads::All;
 use crate::trail::refusals::WINDOW_MIN;
+use crate::trail::{OWN_SOURCE_ID, bounded};
 
 /// How often dates of last use are written.
 const USED_EVERY: Duration = Duration::from_secs(60);

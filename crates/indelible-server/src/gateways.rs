@@ -14,6 +14,7 @@ use axum::http::{Request, Response};
 use indelible_access::door::Door;
 use indelible_event::doors::{EntryIndex, RecordError};
 use indelible_event::vault::Vault;
+use indelible_event::words::Action;
 use indelible_gateway::caller::Caller;
 use indelible_gateway::exchange::announce;
 use indelible_gateway::labels::Scanner;
@@ -28,7 +29,6 @@ use indelible_gateway::refusal::Refusal;
 use indelible_gateway::route::CaptureSettings;
 use indelible_gateway::surroundings::Surroundings;
 use indelible_store::disk::{Disk as _, DiskError, RealDisk, replace_file};
-use indelible_event::words::Action;
 
 use crate::app::{App, Environment};
 use crate::call::{Call, Peer};
@@ -145,7 +145,10 @@ impl Gateways {
         let Some(s) = &self.surroundings else { return Ok(()) };
         let closed = recover(s, Arc::clone(&log.reader), self.from).await.map_err(GatewaysError::Begin)?;
         if closed > 0 {
-            tracing::warn!(calls = closed, "calls were interrupted by the last stop; their outcome is on record as failed");
+            tracing::warn!(
+                calls = closed,
+                "calls were interrupted by the last stop; their outcome is on record as failed"
+            );
         }
         self.save_mark()?;
         for gateway in &self.llm {
@@ -171,9 +174,10 @@ impl Gateways {
         llm.cloned().map(Mounted::Llm).or_else(|| mcp().cloned().map(Mounted::Mcp))
     }
 
-    /// How many calls are under way.
-    pub(crate) fn open(&self) -> usize {
-        self.surroundings.as_ref().map_or(0, |s| s.open.count())
+    /// Where they are mounted.
+    pub(crate) fn mounts(&self) -> Vec<String> {
+        let llm = self.llm.iter().map(|gateway| gateway.mount().to_owned());
+        llm.chain(self.mcp.iter().map(|gateway| gateway.mount().to_owned())).collect()
     }
 }
 
@@ -238,7 +242,10 @@ pub(crate) async fn call(app: Arc<App>, gateway: Mounted, request: Request<Body>
 
 async fn forward(call: &Call, gateway: Mounted, request: Request<Body>, caller: Caller) -> Response<Body> {
     if call.app.is_stopping() {
-        let stopping = RecordError::Stopped { log: call.app.logs.first().name().to_owned(), reason: "the server is stopping".to_owned() };
+        let stopping = RecordError::Stopped {
+            log: call.app.logs.first().name().to_owned(),
+            reason: "the server is stopping".to_owned(),
+        };
         if let Mounted::Llm(gateway) = &gateway {
             return gateway.refuse(&Refusal::NotRecorded(stopping), call.id.as_str()).map(Body::new);
         }
@@ -273,11 +280,8 @@ fn llm_settings(config: &LlmConfig, salt: Secret, prices: Vec<Price>) -> Result<
     settings.credential_header = config.credential.header.clone();
     settings.capture = captured(&config.capture);
     settings.on_log_failure = config.on_log_failure;
-    settings.timeouts = Timeouts {
-        connect: config.connect_time.duration(),
-        idle: config.idle_time.duration(),
-        ..Timeouts::default()
-    };
+    settings.timeouts =
+        Timeouts { connect: config.connect_time.duration(), idle: config.idle_time.duration(), ..Timeouts::default() };
     settings.request_bytes_max = config.request_bytes.in_memory();
     settings.ca_file = config.ca_file.clone();
     settings.http2 = config.http2;
@@ -322,21 +326,11 @@ fn mcp_settings(config: &McpConfig, root: &Path) -> Result<McpSettings, Gateways
 }
 
 fn captured(config: &CaptureConfig) -> CaptureSettings {
-    CaptureSettings {
-        prompt: config.asked,
-        arguments: config.asked,
-        answer: config.answered,
-        result: config.answered,
-    }
+    CaptureSettings { prompt: config.asked, arguments: config.asked, answer: config.answered, result: config.answered }
 }
 
 fn price(config: &crate::config::PriceConfig) -> Price {
-    Price {
-        model: config.model.clone(),
-        input: config.input,
-        cached_input: config.cached_input,
-        output: config.output,
-    }
+    Price { model: config.model.clone(), input: config.input, cached_input: config.cached_input, output: config.output }
 }
 
 /// A credential from where the settings say it is.
@@ -345,8 +339,9 @@ fn credential(gateway: &str, config: &CredentialConfig) -> Result<Option<String>
     let text = match (&config.file, &config.variable) {
         (Some(file), _) => std::fs::read_to_string(file)
             .map_err(|error| missing(format!("{} cannot be read: {error}", file.display())))?,
-        (None, Some(variable)) => std::env::var(variable)
-            .map_err(|_| missing(format!("the variable {variable} is not set")))?,
+        (None, Some(variable)) => {
+            std::env::var(variable).map_err(|_| missing(format!("the variable {variable} is not set")))?
+        }
         (None, None) => return Ok(None),
     };
     let text = text.trim();

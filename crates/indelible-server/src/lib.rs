@@ -38,3 +38,4 @@ pub use assemble::AssembleError;
 pub use gateways::GatewaysError;
 pub use serve::{Ready, ServeError, ServeOptions, run};
 pub use tls::TlsError;
+pub use vault::MASTER_KEY_VARIABLE;

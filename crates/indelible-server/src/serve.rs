@@ -71,6 +71,10 @@ pub struct Ready {
     pub logs: Vec<(String, bool)>,
     /// Whether requests come over TLS.
     pub tls: bool,
+    /// Where the gateways are mounted.
+    pub gateways: Vec<String>,
+    /// What stands before them, in words.
+    pub policy: String,
 }
 
 /// The server could not start.
@@ -150,6 +154,8 @@ pub async fn run(
         data_dir: app.config.server.data.clone(),
         logs: assembled.opened.iter().map(|(log, opened)| (log.name().to_owned(), opened.created)).collect(),
         tls: tls.is_some(),
+        gateways: app.gateways.mounts(),
+        policy: policy_words(&app),
     });
 
     let graceful = GracefulShutdown::new();
@@ -237,6 +243,14 @@ async fn record_own(app: &App, event: EventBuilder<'_>) -> Result<(), ServeError
 
 fn unrecorded(problem: &Problem) -> ServeError {
     ServeError::Record { reason: problem.cause().unwrap_or(problem.detail()).to_owned() }
+}
+
+/// Which policies stand before the gateways.
+fn policy_words(app: &App) -> String {
+    match app.door.policies() {
+        Some(policies) => format!("{} in {} files; what none permits is refused", policies.len(), policies.files()),
+        None => "none: every call is permitted, and recorded (set `policy.folder`)".to_owned(),
+    }
 }
 
 /// The last words of the server, then of each log.

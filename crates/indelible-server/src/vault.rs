@@ -19,7 +19,7 @@ pub const MASTER_KEY_VARIABLE: &str = "INDELIBLE_MASTER_KEY";
 
 /// The vault cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum VaultOpenError {
+enum VaultOpenError {
     /// Its files cannot be used, or need another master key.
     #[error("cannot open the vault in {}", path.display())]
     Open {

@@ -56,13 +56,8 @@ async fn run(store: &SealedStore, content: &[u8], rate: u64, seconds: u64) -> Ve
     let mut number = 0u64;
     while began.elapsed().as_secs() < seconds {
         if let Some(due) = (number * 1_000_000).checked_div(rate) {
-            let wait = Duration::from_micros(due).saturating_sub(began.elapsed());
-            if wait > Duration::from_millis(1) {
+            if Duration::from_micros(due) > began.elapsed() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                continue;
-            }
-            if !wait.is_zero() {
-                tokio::task::yield_now().await;
                 continue;
             }
         } else if tasks.len() >= 256 {

@@ -136,7 +136,10 @@ mod tests {
         }
         for few in 0..4 {
             assert_eq!(leaf_hashes(&entries[..few]).len(), few);
-            assert_eq!(leaf_hashes(&entries[..few]).last(), entries[..few].last().map(|entry| leaf_hash(entry)).as_ref());
+            assert_eq!(
+                leaf_hashes(&entries[..few]).last(),
+                entries[..few].last().map(|entry| leaf_hash(entry)).as_ref()
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 mod guard;
 
 pub(crate) use guard::{
-    ApprovalsCommand, DecisionArguments, HaltArguments, PolicyCommand, ResumeArguments,
+    ApprovalsCommand, DecisionArguments, HaltArguments, PolicyCommand, ResumeArguments, RoleArgument, TokenCommand,
 };
 
 use crate::output::{EventFormat, Format};
@@ -457,62 +457,6 @@ pub(crate) enum LogCommand {
     /// List the logs with their origins, sizes and keys.
     #[command(after_help = "Example:\n  indelible log list --format json")]
     List {
-        /// How to print.
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
-}
-
-/// Roles of tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleArgument {
-    /// Everything.
-    Admin,
-    /// Recording only.
-    Ingest,
-    /// Reading only.
-    Read,
-    /// Calling models and tools through gateways only.
-    Gateway,
-    /// Deciding approvals only.
-    Approver,
-}
-
-/// `token`
-#[derive(Debug, Subcommand)]
-pub(crate) enum TokenCommand {
-    /// Make a token; it is shown once.
-    #[command(
-        after_help = "Examples:\n  indelible token create checkout-service --role ingest\n  indelible token create auditor --role read --logs main --expires 2027-01-01T00:00:00Z"
-    )]
-    Create {
-        /// A name, which will stand in the log as the actor.
-        name: String,
-        /// What it allows.
-        #[arg(long, value_enum)]
-        role: RoleArgument,
-        /// Only for these logs (comma-separated).
-        #[arg(long)]
-        logs: Option<String>,
-        /// When it ends, RFC 3339.
-        #[arg(long, value_name = "TIME")]
-        expires: Option<String>,
-        /// How to print.
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
-    /// List tokens; never the tokens themselves.
-    #[command(after_help = "Example:\n  indelible token list --format json")]
-    List {
-        /// How to print.
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
-    /// Revoke a token by its id.
-    #[command(after_help = "Example:\n  indelible token revoke tok_23ed13c2b9256742")]
-    Revoke {
-        /// The token's id.
-        id: String,
         /// How to print.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,

@@ -49,6 +49,8 @@ fn run(cli: Cli) -> Result<exit::Exit, CliError> {
         Command::Drill(arguments) => commands::drill::run(server, &arguments),
         Command::Log(arguments) => commands::log::run(server, &arguments),
         Command::Token(arguments) => commands::token::run(server, &arguments),
+        Command::Unseal(arguments) => commands::unseal::run(server, &arguments),
+        Command::Forget(arguments) => commands::forget::run(server, &arguments),
         Command::Index(arguments) => commands::index::run(&arguments),
         Command::Policy(arguments) => commands::policy::run(&arguments),
         Command::Approvals(arguments) => commands::guard::approvals(server, &arguments),

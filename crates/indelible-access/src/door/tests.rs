@@ -1,3 +1,5 @@
+//! The door as a gateway meets it: halts, budgets, approvals, and policies that change.
+
 use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -52,7 +54,8 @@ fn a_halt_takes_effect_at_the_next_question_and_survives_a_restart() {
         (HaltScope::Actor, "ana@example.com"),
         (HaltScope::Model, "gpt"),
     ] {
-        let halt = Halt { scope, value: value.to_owned(), reason: "incident 7".to_owned(), by: "ops".to_owned(), since: 1 };
+        let halt =
+            Halt { scope, value: value.to_owned(), reason: "incident 7".to_owned(), by: "ops".to_owned(), since: 1 };
         door.halt(halt.clone()).unwrap();
         let decision = door.decide(&ask("bot", "gpt"), now);
         assert!(matches!(&decision, Decision::Forbid { reason, .. } if reason.contains("incident 7")), "{decision:?}");
@@ -62,7 +65,8 @@ fn a_halt_takes_effect_at_the_next_question_and_survives_a_restart() {
         assert_eq!(kind(&door.decide(&ask("bot", "gpt"), now)), None);
     }
     assert!(matches!(door.resume(HaltScope::Tool, "x"), Err(HaltError::NotFound { .. })));
-    let empty = Halt { scope: HaltScope::Tool, value: String::new(), reason: "r".to_owned(), by: "o".to_owned(), since: 1 };
+    let empty =
+        Halt { scope: HaltScope::Tool, value: String::new(), reason: "r".to_owned(), by: "o".to_owned(), since: 1 };
     assert!(matches!(door.halt(empty), Err(HaltError::Text)));
 }
 
@@ -80,7 +84,8 @@ fn a_budget_is_used_up_for_one_window_and_a_restart_does_not_refill_it() {
     assert_eq!(kind(&door.decide(&ask("bot", "gpt"), RecordedTime(5 * HOUR))), None);
     door.spent(&ask("bot", "gpt"), spent, RecordedTime(5 * HOUR + 1));
     let decision = door.decide(&ask("bot", "gpt"), RecordedTime(5 * HOUR + 2));
-    let expected = "the budget `each` of 100 tokens for `bot` is used up (120 used); there is more at 1970-01-01T06:00:00Z";
+    let expected =
+        "the budget `each` of 100 tokens for `bot` is used up (120 used); there is more at 1970-01-01T06:00:00Z";
     assert!(matches!(&decision, Decision::Forbid { reason, .. } if reason == expected), "{decision:?}");
     assert_eq!(kind(&door.decide(&ask("other", "gpt"), RecordedTime(5 * HOUR + 2))), None);
     door.save_budgets().unwrap();

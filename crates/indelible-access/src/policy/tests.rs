@@ -1,3 +1,5 @@
+//! Policies: what they can ask for, what they decide, and how they are refused.
+
 use std::path::PathBuf;
 
 use indelible_event::words::{Action, ActorType};
@@ -20,7 +22,12 @@ fn ask(kind: &str, id: &str) -> Ask {
         roles: vec!["analyst".to_owned()],
         groups: vec!["research".to_owned()],
     };
-    let ana = Principal { id: "ana@example.com".to_owned(), actor_type: ActorType::Human, roles: Vec::new(), groups: Vec::new() };
+    let ana = Principal {
+        id: "ana@example.com".to_owned(),
+        actor_type: ActorType::Human,
+        roles: Vec::new(),
+        groups: Vec::new(),
+    };
     Ask {
         principal: agent,
         chain: vec![ana],
@@ -100,7 +107,9 @@ fn faults_name_their_place_and_nothing_of_a_broken_set_is_used() {
     assert!(faults("permit(principal, action, resource);\npermit(principal action);").starts_with("a.cedar:2:18: "));
     assert!(faults("permit(principal, action, resource) when { context.colour == 1 };").contains("colour"));
     assert!(faults("permit(principal, action == Action::\"infers\", resource);").contains("infers"));
-    assert!(faults("@hold_time(\"5 minutes\") @hold(\"x\") permit(principal, action, resource);").contains("hold_time"));
+    assert!(
+        faults("@hold_time(\"5 minutes\") @hold(\"x\") permit(principal, action, resource);").contains("hold_time")
+    );
     assert!(faults("@hold(\"x\") forbid(principal, action, resource);").contains("only a permit"));
     let twice = "@id(\"a\") permit(principal, action, resource); @id(\"a\") forbid(principal, action, resource);";
     assert!(faults(twice).contains('a'));

@@ -1,3 +1,5 @@
+//! The exchange: one intent, one outcome, whatever fails in between.
+
 use std::sync::atomic::Ordering;
 
 use indelible_access::door::{Door, ResourceAsk};

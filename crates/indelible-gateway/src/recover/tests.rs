@@ -1,3 +1,5 @@
+//! What a killed process leaves is closed once.
+
 use indelible_event::doors::EntryIndex;
 
 use super::*;

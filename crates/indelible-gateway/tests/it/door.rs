@@ -73,7 +73,7 @@ async fn a_held_call_waits_for_a_person() {
             loop {
                 if let Some(pending) = door.holds().list().first() {
                     let answer = Answer { approved, by: "eve".to_owned(), reason: "seen".to_owned() };
-                    drop(door.holds().answer(&pending.hold.id, answer).unwrap());
+                    drop(door.holds().answer(&pending.id, answer).unwrap());
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use http::Method;
+use indelible_access::hold::Answer;
 use indelible_gateway::mcp::answer::{NO_ANSWER, UPSTREAM};
+use indelible_gateway::mcp::rules::DenialForm;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -328,6 +330,79 @@ async fn what_headers_say_must_be_what_is_meant() {
     assert_eq!(tools.send(Method::PUT, "", &[], CALL).await.status(), 405);
     assert_eq!(tools.send(Method::POST, "/other", &[], CALL).await.status(), 404);
     assert_eq!(tools.got().len(), 1);
+}
+
+const POLICIES: &str = r#"
+@id("all") permit(principal, action, resource) unless { resource == Tool::"tools/delete" };
+@id("no-secrets") @reason("secrets stay here") forbid(principal, action, resource)
+    when { context.labels_found.contains("secret.aws-access-key") || context.operation == "sampling/createMessage" };
+@id("ask-first") @hold("may it delete?") permit(principal, action, resource == Tool::"tools/delete");
+"#;
+
+#[tokio::test]
+async fn a_denial_is_an_answer_in_the_form_that_is_set() {
+    let secret = CALL.replace("\"hi\"", "\"AKIAIOSFODNN7EXAMPLF\"");
+    for (form, expect) in [(DenialForm::Error, "-31403"), (DenialForm::ToolResult, "isError")] {
+        let script = |_: &Got| Reply::Json(RESULT.to_owned());
+        let tools = Tools::with_policies(POLICIES, script, |settings| settings.rules.denial = form).await;
+        let (status, headers, body) = tools.post(&secret).await;
+        assert_eq!((status, &headers["x-indelible-refused"]), (200, &"denied".parse().unwrap()));
+        assert!(body.contains(expect) && body.contains("secrets stay here") && body.contains("r-1"), "{body}");
+        assert!(tools.got().is_empty());
+        assert_eq!(tools.told().await, ["tools/call single/denied/denied"]);
+        let event = &tools.log.events()[0];
+        assert_eq!(
+            (&event["outcome"]["policy"], &event["resources"][0]["id"]),
+            (&"no-secrets".into(), &"tools/echo".into())
+        );
+        assert_eq!(tools.post(CALL).await.2, RESULT);
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_asks_is_decided_too() {
+    let (send, pieces) = mpsc::unbounded_channel();
+    let pieces = Mutex::new(Some(pieces));
+    let script = move |got: &Got| {
+        if got.body.contains("tools/call") {
+            Reply::Live(pieces.lock().unwrap().take().unwrap())
+        } else {
+            Reply::Status(202)
+        }
+    };
+    let tools = Tools::with_policies(POLICIES, script, |_| {}).await;
+    let mut body = tools.send(Method::POST, "", &[("mcp-session-id", "s-1")], CALL).await.into_body();
+    send.send(event(SAMPLING)).unwrap();
+    send.send(event(RESULT)).unwrap();
+    assert_eq!(piece(&mut body).await.unwrap(), event(RESULT), "the client sees no question");
+    let told = &tools.wait_for_got(2).await[1];
+    assert_eq!(told.headers["mcp-session-id"], "s-1");
+    assert_eq!(
+        (json_of(&told.body)["error"]["code"].as_i64(), &told.headers["authorization"]),
+        (Some(-31403), &"Bearer server-key".parse().unwrap())
+    );
+    assert_eq!(tools.told().await[1], "sampling/createMessage single/denied/denied");
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_person() {
+    let tools = Tools::with_policies(POLICIES, |_| Reply::Json(RESULT.to_owned()), |_| {}).await;
+    let delete = CALL.replace("echo", "delete");
+    let approve = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(tools.log.events().is_empty(), "it has to wait");
+            if let Some(pending) = tools.s.door.holds().list().first() {
+                assert!(tools.got().is_empty());
+                let answer = Answer { approved: true, by: "boss".to_owned(), reason: String::new() };
+                return tools.s.door.holds().answer(&pending.id, answer).unwrap();
+            }
+        }
+    };
+    let ((_, _, body), pending) = futures::join!(tools.post(&delete), approve);
+    assert_eq!((body.as_str(), pending.message.as_str()), (RESULT, "may it delete?"));
+    assert_eq!(tools.told().await, ["tools/call intent/allowed/", "tools/call outcome/allowed/"]);
+    assert!(tools.log.events()[0]["outcome"]["policy"].as_str().unwrap().contains("approved by boss"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use indelible_access::door::Door;
 use indelible_event::words::ActorType;
 use indelible_gateway::body::ResponseBody;
 use indelible_gateway::caller::Caller;
@@ -72,8 +74,33 @@ impl Tools {
     ) -> Self {
         let got = Arc::new(Mutex::new(Vec::new()));
         let address = serve(Arc::new(script), Arc::clone(&got)).await;
+        Self::behind(Door::permit_all(), address, got, set)
+    }
+
+    /// A gateway that asks policies before the server is asked anything.
+    pub(crate) async fn with_policies(
+        policies: &str,
+        script: impl Fn(&Got) -> Reply + Send + Sync + 'static,
+        set: impl FnOnce(&mut McpSettings),
+    ) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let folder = std::env::temp_dir().join(format!("indelible-mcp-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("test.cedar"), policies).unwrap();
+        let door = Door::open(&folder.join("state.sqlite"), Some(&folder), Vec::new()).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let address = serve(Arc::new(script), Arc::clone(&got)).await;
+        Self::behind(door, address, got, set)
+    }
+
+    fn behind(door: Door, address: SocketAddr, got: Arc<Mutex<Vec<Got>>>, set: impl FnOnce(&mut McpSettings)) -> Self {
         let (log, vault) = (Arc::new(MemoryLog::default()), MemoryVault::default());
-        let s = surroundings(&log, &vault);
+        let mut s = surroundings(&log, &vault);
+        if let Some(s) = Arc::get_mut(&mut s) {
+            s.door = Arc::new(door);
+        }
         let mut settings = McpSettings::new("tools", "/mcp/tools", &format!("http://{address}/mcp"));
         settings.credential = Credential::bearer("server-key");
         settings.rules.answer_timeout = Duration::from_secs(5);

@@ -47,7 +47,7 @@ async fn numbers_can_be_rounded() {
     assert!((mean * 10.0 - (mean * 10.0).round()).abs() < 1e-6, "{mean}");
     let (floor, ceil) = (rows[0][1].as_f64().unwrap(), rows[0][2].as_f64().unwrap());
     assert!(floor <= mean && mean <= ceil && (0.0..=1.0).contains(&(ceil - floor)), "{rows:?}");
-    assert_eq!(rows[0][3..], [json!(3), json!(1024)], "{rows:?}");
+    assert_eq!(rows[0][3..], [json!(3), json!(1024.0)], "{rows:?}");
 }
 
 #[tokio::test]

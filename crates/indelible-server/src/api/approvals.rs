@@ -100,7 +100,7 @@ pub(crate) async fn decide(call: &Call, body: Body) -> Result<Answer, Problem> {
     let approver = call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default();
     let id = call.path_part("id").to_owned();
     let holds = call.app.door.holds();
-    let pending = holds.decidable(&id, &approver).map_err(problem)?;
+    let pending = holds.decidable(&id, &approver).map_err(|error| problem(&error))?;
     let result = if approved { OutcomeResult::Allowed } else { OutcomeResult::Denied };
     let about = |result| {
         call.event_of(Action::Approve)
@@ -120,7 +120,7 @@ pub(crate) async fn decide(call: &Call, body: Body) -> Result<Answer, Problem> {
         Err(error) => {
             // The decision is on record and came too late: say so.
             let _mark = call.record(call.app.logs.first(), about(OutcomeResult::Failed)).await?;
-            return Err(problem(error));
+            return Err(problem(&error));
         }
     };
     let body = serde_json::to_vec(&answer(decided)).map_err(Problem::internal)?;
@@ -150,7 +150,7 @@ fn time(time: RecordedTime) -> String {
     String::from_utf8_lossy(&time.write()).into_owned()
 }
 
-fn problem(error: AnswerError) -> Problem {
+fn problem(error: &AnswerError) -> Problem {
     let kind = match error {
         AnswerError::NotFound { .. } => Kind::NotFound,
         AnswerError::Own { .. } => Kind::Forbidden,

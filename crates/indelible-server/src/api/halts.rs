@@ -80,11 +80,8 @@ pub(crate) async fn halt(call: &Call, body: Body) -> Result<Answer, Problem> {
     let set = halt.clone();
     let kept = blocking(move || door.halt(set)).await?;
     let result = if kept.is_ok() { OutcomeResult::Allowed } else { OutcomeResult::Failed };
-    let event = call
-        .event_of(Action::Configure)
-        .result(result)
-        .reason(&halt.reason)
-        .resource(halt.scope.word(), &halt.value);
+    let event =
+        call.event_of(Action::Configure).result(result).reason(&halt.reason).resource(halt.scope.word(), &halt.value);
     let mark = call.record(call.app.logs.first(), event).await?;
     kept.map_err(problem)?;
     let body = serde_json::to_vec(&answer(halt)).map_err(Problem::internal)?;
@@ -109,9 +106,7 @@ pub(crate) async fn resume(call: &Call) -> Result<Answer, Problem> {
     if !halted {
         return Err(problem(HaltError::NotFound { scope, value }));
     }
-    let about = |result| {
-        call.event_of(Action::Configure).result(result).reason(&reason).resource(scope.word(), &value)
-    };
+    let about = |result| call.event_of(Action::Configure).result(result).reason(&reason).resource(scope.word(), &value);
     let mark = call.record(call.app.logs.first(), about(OutcomeResult::Allowed)).await?;
     let (door, which) = (Arc::clone(&call.app.door), value.clone());
     match blocking(move || door.resume(scope, &which)).await? {
@@ -125,9 +120,8 @@ pub(crate) async fn resume(call: &Call) -> Result<Answer, Problem> {
 }
 
 fn scope(text: &str) -> Result<HaltScope, Problem> {
-    HaltScope::parse(text).ok_or_else(|| {
-        wrong("scope", "wrong-value", "the scope is `route`, `actor`, `model` or `tool`".to_owned())
-    })
+    HaltScope::parse(text)
+        .ok_or_else(|| wrong("scope", "wrong-value", "the scope is `route`, `actor`, `model` or `tool`".to_owned()))
 }
 
 fn answer(halt: Halt) -> HaltAnswer {

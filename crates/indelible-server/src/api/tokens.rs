@@ -138,8 +138,9 @@ fn new_token(call: &Call, body: &[u8]) -> Result<NewToken, Problem> {
     let asked: NewTokenRequest = serde_json::from_slice(body)
         .map_err(|error| wrong("", "wrong-body", format!("the body is not the description of a token: {error}")))?;
     let name = TokenName::new(&asked.name).map_err(|error| wrong("name", "wrong-value", error.to_string()))?;
-    let role = Role::parse(&asked.role)
-        .ok_or_else(|| wrong("role", "wrong-value", "the role is `admin`, `ingest`, `read`, `gateway` or `approver`".to_owned()))?;
+    let role = Role::parse(&asked.role).ok_or_else(|| {
+        wrong("role", "wrong-value", "the role is `admin`, `ingest`, `read`, `gateway` or `approver`".to_owned())
+    })?;
     let expires = asked.expires.as_deref().map(|text| expiry(call, text)).transpose()?;
     if let Some(logs) = &asked.logs {
         if logs.is_empty() || logs.len() > indelible_access::book::TOKEN_LOGS_MAX {

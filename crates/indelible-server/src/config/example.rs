@@ -45,7 +45,8 @@ mod tests {
     fn the_example_gateways_parse_and_show_every_key() {
         let text = std::fs::read_to_string(EXAMPLE).unwrap();
         let begin = text.find("#[[gateway.llm]]").unwrap();
-        let gateways: Vec<&str> = text[begin..]
+        let (_, examples) = text.split_at(begin);
+        let gateways: Vec<&str> = examples
             .lines()
             .filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')))
             // Only one of the two may be set.

@@ -187,15 +187,60 @@ pub const LLM_KEYS: &[ItemKey<LlmConfig>] = &[
     item_key("upstream", Kind::Text, |g| g.upstream.clone(), |g, t| put(&mut g.upstream, url(t))),
     item_key("format", Kind::Text, |g| g.format.as_str().to_owned(), |g, t| put(&mut g.format, format(t))),
     item_key("provider", Kind::Text, |g| text(&g.provider), |g, t| put(&mut g.provider, Ok(given(t)))),
-    item_key("credential_file", Kind::Text, |g| shown(&g.credential.file), |g, t| put(&mut g.credential.file, path(t).map(Some))),
-    item_key("credential_variable", Kind::Text, |g| text(&g.credential.variable), |g, t| put(&mut g.credential.variable, Ok(given(t)))),
-    item_key("credential_header", Kind::Text, |g| text(&g.credential.header), |g, t| put(&mut g.credential.header, Ok(given(t)))),
-    item_key("capture_prompts", Kind::Text, |g| g.capture.asked.as_str().to_owned(), |g, t| put(&mut g.capture.asked, capture(t))),
-    item_key("capture_answers", Kind::Text, |g| g.capture.answered.as_str().to_owned(), |g, t| put(&mut g.capture.answered, capture(t))),
-    item_key("on_log_failure", Kind::Text, |g| g.on_log_failure.as_str().to_owned(), |g, t| put(&mut g.on_log_failure, on_log_failure(t))),
-    item_key("connect_time", Kind::Text, |g| g.connect_time.to_string(), |g, t| put(&mut g.connect_time, time(t, 100, 600_000))),
-    item_key("idle_time", Kind::Text, |g| g.idle_time.to_string(), |g, t| put(&mut g.idle_time, time(t, 1_000, 86_400_000))),
-    item_key("request_bytes", Kind::Text, |g| g.request_bytes.to_string(), |g, t| put(&mut g.request_bytes, size(t, 64 * 1024, 1024 * MIB))),
+    item_key(
+        "credential_file",
+        Kind::Text,
+        |g| shown(&g.credential.file),
+        |g, t| put(&mut g.credential.file, path(t).map(Some)),
+    ),
+    item_key(
+        "credential_variable",
+        Kind::Text,
+        |g| text(&g.credential.variable),
+        |g, t| put(&mut g.credential.variable, Ok(given(t))),
+    ),
+    item_key(
+        "credential_header",
+        Kind::Text,
+        |g| text(&g.credential.header),
+        |g, t| put(&mut g.credential.header, Ok(given(t))),
+    ),
+    item_key(
+        "capture_prompts",
+        Kind::Text,
+        |g| g.capture.asked.as_str().to_owned(),
+        |g, t| put(&mut g.capture.asked, capture(t)),
+    ),
+    item_key(
+        "capture_answers",
+        Kind::Text,
+        |g| g.capture.answered.as_str().to_owned(),
+        |g, t| put(&mut g.capture.answered, capture(t)),
+    ),
+    item_key(
+        "on_log_failure",
+        Kind::Text,
+        |g| g.on_log_failure.as_str().to_owned(),
+        |g, t| put(&mut g.on_log_failure, on_log_failure(t)),
+    ),
+    item_key(
+        "connect_time",
+        Kind::Text,
+        |g| g.connect_time.to_string(),
+        |g, t| put(&mut g.connect_time, time(t, 100, 600_000)),
+    ),
+    item_key(
+        "idle_time",
+        Kind::Text,
+        |g| g.idle_time.to_string(),
+        |g, t| put(&mut g.idle_time, time(t, 1_000, 86_400_000)),
+    ),
+    item_key(
+        "request_bytes",
+        Kind::Text,
+        |g| g.request_bytes.to_string(),
+        |g, t| put(&mut g.request_bytes, size(t, 64 * 1024, 1024 * MIB)),
+    ),
     item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
     item_key("http2", Kind::Flag, |g| g.http2.to_string(), |g, t| put(&mut g.http2, super::keys::flag(t))),
 ];
@@ -205,20 +250,60 @@ pub const MCP_KEYS: &[ItemKey<McpConfig>] = &[
     item_key("name", Kind::Text, |g| g.name.clone(), |g, t| put(&mut g.name, name(t))),
     item_key("mount", Kind::Text, |g| g.mount.clone(), |g, t| put(&mut g.mount, mount(t))),
     item_key("upstream", Kind::Text, |g| g.upstream.clone(), |g, t| put(&mut g.upstream, url(t))),
-    item_key("credential_file", Kind::Text, |g| shown(&g.credential.file), |g, t| put(&mut g.credential.file, path(t).map(Some))),
-    item_key("credential_variable", Kind::Text, |g| text(&g.credential.variable), |g, t| put(&mut g.credential.variable, Ok(given(t)))),
-    item_key("credential_header", Kind::Text, |g| text(&g.credential.header), |g, t| put(&mut g.credential.header, Ok(given(t)))),
-    item_key("capture_arguments", Kind::Text, |g| g.capture.asked.as_str().to_owned(), |g, t| put(&mut g.capture.asked, capture(t))),
-    item_key("capture_results", Kind::Text, |g| g.capture.answered.as_str().to_owned(), |g, t| put(&mut g.capture.answered, capture(t))),
-    item_key("on_log_failure", Kind::Text, |g| g.on_log_failure.as_str().to_owned(), |g, t| put(&mut g.on_log_failure, on_log_failure(t))),
+    item_key(
+        "credential_file",
+        Kind::Text,
+        |g| shown(&g.credential.file),
+        |g, t| put(&mut g.credential.file, path(t).map(Some)),
+    ),
+    item_key(
+        "credential_variable",
+        Kind::Text,
+        |g| text(&g.credential.variable),
+        |g, t| put(&mut g.credential.variable, Ok(given(t))),
+    ),
+    item_key(
+        "credential_header",
+        Kind::Text,
+        |g| text(&g.credential.header),
+        |g, t| put(&mut g.credential.header, Ok(given(t))),
+    ),
+    item_key(
+        "capture_arguments",
+        Kind::Text,
+        |g| g.capture.asked.as_str().to_owned(),
+        |g, t| put(&mut g.capture.asked, capture(t)),
+    ),
+    item_key(
+        "capture_results",
+        Kind::Text,
+        |g| g.capture.answered.as_str().to_owned(),
+        |g, t| put(&mut g.capture.answered, capture(t)),
+    ),
+    item_key(
+        "on_log_failure",
+        Kind::Text,
+        |g| g.on_log_failure.as_str().to_owned(),
+        |g, t| put(&mut g.on_log_failure, on_log_failure(t)),
+    ),
     item_key("read", Kind::Texts, |g| g.read.join(","), |g, t| put(&mut g.read, patterns(t))),
     item_key("modify", Kind::Texts, |g| g.modify.join(","), |g, t| put(&mut g.modify, patterns(t))),
     item_key("delete", Kind::Texts, |g| g.delete.join(","), |g, t| put(&mut g.delete, patterns(t))),
     item_key("execute", Kind::Texts, |g| g.execute.join(","), |g, t| put(&mut g.execute, patterns(t))),
     item_key("denial", Kind::Text, |g| g.denial.as_str().to_owned(), |g, t| put(&mut g.denial, denial(t))),
-    item_key("answer_time", Kind::Text, |g| g.answer_time.to_string(), |g, t| put(&mut g.answer_time, time(t, 1_000, 86_400_000))),
+    item_key(
+        "answer_time",
+        Kind::Text,
+        |g| g.answer_time.to_string(),
+        |g, t| put(&mut g.answer_time, time(t, 1_000, 86_400_000)),
+    ),
     item_key("origins", Kind::Texts, |g| g.origins.join(","), |g, t| put(&mut g.origins, Ok(list(t)))),
-    item_key("message_bytes", Kind::Text, |g| g.message_bytes.to_string(), |g, t| put(&mut g.message_bytes, size(t, 64 * 1024, 256 * MIB))),
+    item_key(
+        "message_bytes",
+        Kind::Text,
+        |g| g.message_bytes.to_string(),
+        |g, t| put(&mut g.message_bytes, size(t, 64 * 1024, 256 * MIB)),
+    ),
     item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
 ];
 
@@ -247,11 +332,9 @@ pub const BUDGET_KEYS: &[ItemKey<Budget>] = &[
 pub(super) fn budget_relations(budgets: &[Budget], fault: &mut dyn FnMut(&str, String)) {
     for (place, budget) in budgets.iter().enumerate() {
         let key = format!("budget.{}", budget.name);
-        for (what, missing) in [
-            ("name", budget.name.is_empty()),
-            ("value", budget.value.is_empty()),
-            ("window", budget.window.is_zero()),
-        ] {
+        for (what, missing) in
+            [("name", budget.name.is_empty()), ("value", budget.value.is_empty()), ("window", budget.window.is_zero())]
+        {
             if missing {
                 fault(&key, format!("`{what}` is missing"));
             }
@@ -285,7 +368,12 @@ fn window(text: &str) -> Result<Duration, String> {
 pub const PRICE_KEYS: &[ItemKey<PriceConfig>] = &[
     item_key("model", Kind::Text, |p| p.model.clone(), |p, t| put(&mut p.model, name(t))),
     item_key("input", Kind::Text, |p| amount_text(p.input), |p, t| put(&mut p.input, amount(t))),
-    item_key("cached_input", Kind::Text, |p| p.cached_input.map(amount_text).unwrap_or_default(), |p, t| put(&mut p.cached_input, amount(t).map(Some))),
+    item_key(
+        "cached_input",
+        Kind::Text,
+        |p| p.cached_input.map(amount_text).unwrap_or_default(),
+        |p, t| put(&mut p.cached_input, amount(t).map(Some)),
+    ),
     item_key("output", Kind::Text, |p| amount_text(p.output), |p, t| put(&mut p.output, amount(t))),
 ];
 
@@ -319,7 +407,10 @@ impl GatewayConfig {
             credentials.chain(self.mcp.iter().map(|one| ("mcp", &one.name, &one.credential)))
         {
             if credential.file.is_some() && credential.variable.is_some() {
-                fault(&format!("gateway.{kind}.{name}"), "set one of `credential_file` and `credential_variable`".to_owned());
+                fault(
+                    &format!("gateway.{kind}.{name}"),
+                    "set one of `credential_file` and `credential_variable`".to_owned(),
+                );
             }
         }
     }

@@ -252,8 +252,17 @@ impl Layers {
                     self.fault_at(positions, at, &path, format!("is a section; write `[{path}]`"), None);
                 }
                 (None, _) => {
-                    let known =
-                        KEYS.iter().map(|key| key.path).chain(["log", "gateway", "budget", "policy", "sealed", "server", "limits", "index", "telemetry"]);
+                    let known = KEYS.iter().map(|key| key.path).chain([
+                        "log",
+                        "gateway",
+                        "budget",
+                        "policy",
+                        "sealed",
+                        "server",
+                        "limits",
+                        "index",
+                        "telemetry",
+                    ]);
                     let near = nearest(&path, known);
                     self.fault_at(positions, at, &path, "no such key".to_owned(), near);
                 }

@@ -17,8 +17,8 @@ use std::time::Duration;
 use indelible_access::budget::Budget;
 
 pub use gateways::{
-    BUDGET_KEYS, CaptureConfig, CredentialConfig, GATEWAYS_MAX, GatewayConfig, LLM_KEYS, LlmConfig, MCP_KEYS, McpConfig, PRICE_KEYS,
-    PriceConfig, SealedConfig,
+    BUDGET_KEYS, CaptureConfig, CredentialConfig, GATEWAYS_MAX, GatewayConfig, LLM_KEYS, LlmConfig, MCP_KEYS,
+    McpConfig, PRICE_KEYS, PriceConfig, SealedConfig,
 };
 pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};

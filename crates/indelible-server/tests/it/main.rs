@@ -9,5 +9,6 @@ mod find;
 mod published;
 mod record;
 mod retrievals;
+mod sealed;
 mod trail;
 mod transport;

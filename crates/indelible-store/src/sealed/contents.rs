@@ -125,7 +125,7 @@ impl PackWriter {
     ) -> Result<Self, DiskError> {
         let newest = files.pack_numbers(disk.as_ref())?.last().copied();
         let files = files.clone();
-        let number = newest.map_or(0, |newest| newest + 1);
+        let number = newest.map_or(0, |newest| newest.saturating_add(1));
         let mut writer = Self { disk, files, settings, file: None, number, next: 0, len: 0 };
         let Some((_, end)) = last.filter(|(number, _)| Some(*number) == newest) else { return Ok(writer) };
         let number = newest.unwrap_or(0);
@@ -151,7 +151,7 @@ impl PackWriter {
         }
         let len = self.settings.pack_bytes.max(SECTOR as u64 + bytes);
         need_room(self.disk.as_ref(), &self.files.packs, len + self.settings.reserve_bytes)?;
-        let number = self.number + u64::from(self.file.is_some());
+        let number = self.number.saturating_add(u64::from(self.file.is_some()));
         let path = self.files.pack(number);
         // No slot names it: it is what an attempt that found no room has left.
         self.disk.remove(&path)?;

@@ -354,7 +354,7 @@ impl SlotWriter {
         if self.file.is_some() && self.next < self.settings.file_slots {
             return Ok(self.next);
         }
-        let number = self.number + u64::from(self.file.is_some());
+        let number = self.number.saturating_add(u64::from(self.file.is_some()));
         let path = self.reader.path(number);
         let len = self.settings.file_slots * SLOT_BYTES as u64;
         need_room(self.disk.as_ref(), &self.reader.folder, len + self.settings.reserve_bytes)?;

@@ -1,10 +1,66 @@
-//! Arguments of the commands that say who may call what: policies, approvals, halts.
+//! Arguments of the commands that say who may what: tokens, policies, approvals, halts.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use crate::output::Format;
+
+/// Roles of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArgument {
+    /// Everything.
+    Admin,
+    /// Recording only.
+    Ingest,
+    /// Reading only.
+    Read,
+    /// Calling models and tools through gateways only.
+    Gateway,
+    /// Deciding approvals only.
+    Approver,
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; it is shown once.
+    #[command(
+        after_help = "Examples:\n  indelible token create checkout-service --role ingest\n  indelible token create auditor --role read --logs main --expires 2027-01-01T00:00:00Z"
+    )]
+    Create {
+        /// A name, which will stand in the log as the actor.
+        name: String,
+        /// What it allows.
+        #[arg(long, value_enum)]
+        role: RoleArgument,
+        /// Only for these logs (comma-separated).
+        #[arg(long)]
+        logs: Option<String>,
+        /// When it ends, RFC 3339.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// List tokens; never the tokens themselves.
+    #[command(after_help = "Example:\n  indelible token list --format json")]
+    List {
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Revoke a token by its id.
+    #[command(after_help = "Example:\n  indelible token revoke tok_23ed13c2b9256742")]
+    Revoke {
+        /// The token's id.
+        id: String,
+        /// How to print.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+}
 
 /// `policy`
 #[derive(Debug, Subcommand)]

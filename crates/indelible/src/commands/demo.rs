@@ -86,6 +86,9 @@ fn traffic(server: &ServerArguments, admin: &str, stop: &Receiver<()>) -> Result
     for (seq, source) in seq.iter_mut().zip(SOURCES) {
         *seq = last_seq(&admin, source)?;
     }
+    if let Err(error) = calls::list_tools(&client) {
+        tracing::info!(%error, "the demo's tools could not be listed");
+    }
     loop {
         let before = seq;
         let events: Vec<Value> = (0..1 + dice.below(4)).map(|_| event(&mut dice, &mut seq)).collect();

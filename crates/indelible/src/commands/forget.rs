@@ -41,7 +41,9 @@ pub(crate) fn run(server: &ServerArguments, arguments: &ForgetArguments) -> Resu
 
 fn agreed(kind: &str, id: &str) -> Result<bool, CliError> {
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::new("erasing cannot be undone, and nobody is here to be asked").hint("add --yes").exit(Exit::Usage));
+        return Err(CliError::new("erasing cannot be undone, and nobody is here to be asked")
+            .hint("add --yes")
+            .exit(Exit::Usage));
     }
     let what = if kind == "sealed" { "the content" } else { "all content of the" };
     let kind = if kind == "sealed" { "" } else { kind };

@@ -82,9 +82,7 @@ fn rows(answer: &Value, list: &str, columns: &[&str], format: Format) -> Result<
     let empty = Vec::new();
     let items = answer.get(list).and_then(Value::as_array).unwrap_or(&empty);
     let cell = |item: &Value, column: &str| match item.get(column) {
-        Some(Value::Array(parts)) => {
-            parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        }
+        Some(Value::Array(parts)) => parts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
         _ => field(item, &[column]),
     };
     let rows: Vec<Vec<String>> =

@@ -203,11 +203,6 @@ impl Case {
 impl CasePrincipal {
     fn principal(&self) -> Result<Principal, String> {
         let actor_type = ActorType::parse(&self.r#type).ok_or_else(|| format!("there is no type `{}`", self.r#type))?;
-        Ok(Principal {
-            id: self.id.clone(),
-            actor_type,
-            roles: self.roles.clone(),
-            groups: self.groups.clone(),
-        })
+        Ok(Principal { id: self.id.clone(), actor_type, roles: self.roles.clone(), groups: self.groups.clone() })
     }
 }

@@ -93,8 +93,7 @@ pub(crate) fn check(folder: &Path) -> Result<Option<SealedReport>, CliError> {
     };
     let mut next = 0;
     while next < log.size() {
-        let entries =
-            log.read(EntryIndex(next), ENTRIES_AT_ONCE, BYTES_AT_ONCE).map_err(|error| failed(&error))?;
+        let entries = log.read(EntryIndex(next), ENTRIES_AT_ONCE, BYTES_AT_ONCE).map_err(|error| failed(&error))?;
         if entries.is_empty() {
             break;
         }
@@ -156,7 +155,8 @@ fn beside(folder: &Path) -> Option<PathBuf> {
 
 fn masters(sealed: &Path) -> Result<MasterKeys, String> {
     if let Ok(text) = std::env::var(MASTER_KEY_VARIABLE) {
-        return MasterKeys::parse(&text, &format!("the variable {MASTER_KEY_VARIABLE}")).map_err(|error| error.to_string());
+        return MasterKeys::parse(&text, &format!("the variable {MASTER_KEY_VARIABLE}"))
+            .map_err(|error| error.to_string());
     }
     let path = sealed.with_file_name("keys").join("sealed.master");
     if !path.is_file() {

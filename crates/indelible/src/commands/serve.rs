@@ -92,8 +92,13 @@ fn banner(ready: &Ready, token_was_given: bool) {
     let shown = ready.admin_token.as_ref().map_or(variable, |token| token.reveal());
     let made: Vec<&str> = ready.logs.iter().filter(|(_, made)| *made).map(|(name, _)| name.as_str()).collect();
     let logs = if made.is_empty() { String::new() } else { format!("New log:     {}\n", made.join(", ")) };
+    let gateways = if ready.gateways.is_empty() {
+        String::new()
+    } else {
+        format!("Gateways:    {}\nPolicies:    {}\n", ready.gateways.join(", "), ready.policy)
+    };
     let text = format!(
-        "\nIndelible is recording.\n\nURL:         {url}\n{token}Data:        {data}\n{logs}\nRecord an event:\n\n  \
+        "\nIndelible is recording.\n\nURL:         {url}\n{token}Data:        {data}\n{logs}{gateways}\nRecord an event:\n\n  \
          curl -sS {url}/v1/events -H \"Authorization: Bearer {shown}\" \\\n    -d '{{\"time\":\"'$(date -u +%Y-%m-%dT%H:%M:%SZ)'\",\
          \"actor\":{{\"id\":\"ana@example.com\",\"type\":\"human\"}},\"action\":\"read\",\"resources\":[{{\"type\":\"dataset\",\
          \"id\":\"customers\"}}],\"outcome\":{{\"result\":\"allowed\"}}}}'\n\nFind it again:\n\n  curl -sS -G {url}/v1/events \

@@ -50,7 +50,8 @@ pub(crate) fn run(server: &ServerArguments, arguments: &UnsealArguments) -> Resu
         }
         (Some(path), format) => {
             save(path, &mut body, bytes)?;
-            let shown = json!({"id": id.to_string(), "event": event, "media_type": media_type, "bytes": bytes, "file": path});
+            let shown =
+                json!({"id": id.to_string(), "event": event, "media_type": media_type, "bytes": bytes, "file": path});
             match format {
                 Format::Json => print(format_args!("{shown:#}\n"))?,
                 Format::Text => eprintln!("Wrote {bytes} bytes ({media_type}) of event {event} to {}", path.display()),
@@ -62,7 +63,8 @@ pub(crate) fn run(server: &ServerArguments, arguments: &UnsealArguments) -> Resu
 
 /// A content's id as people have it: hexadecimal digits, or base64 as in events.
 pub(crate) fn commitment(text: &str) -> Result<Commitment, CliError> {
-    let decoded = || STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()?.try_into().ok().map(Commitment);
+    let decoded =
+        || STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()?.try_into().ok().map(Commitment);
     Commitment::parse(text).or_else(decoded).ok_or_else(|| {
         CliError::new(format!("`{text}` is not the id of a content"))
             .exit(Exit::Usage)

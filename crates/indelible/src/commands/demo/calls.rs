@@ -38,6 +38,13 @@ pub(crate) fn mount(config: &mut Config) -> io::Result<()> {
     Ok(())
 }
 
+/// Asks for the list of tools, as agents do first: from then on the gateway knows which of them read and which change something.
+pub(super) fn list_tools(client: &Client) -> Result<(), CliError> {
+    let headers = [("x-indelible-application", "demo"), ("accept", "application/json, text/event-stream")];
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}});
+    client.call(TOOLS, &headers, body.to_string().as_bytes())
+}
+
 /// One call through a gateway: plain, streaming, with tools, or of a tool.
 pub(super) fn one(client: &Client, dice: &mut Dice) -> Result<(), CliError> {
     let person = format!("{}@example.com", dice.pick(&PEOPLE));

@@ -1,0 +1,4 @@
+//! Fuzz target: see `indelible_fuzz::gateway_streams::content_coding`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| indelible_fuzz::gateway_streams::content_coding(data));
