@@ -97,12 +97,13 @@ class FileLogger(CustomLogger):
 logger = FileLogger()
 CODE
   port=$((20000 + RANDOM % 20000))
-  (cd "$folder" && exec env LITELLM_LOG=ERROR LITELLM_TELEMETRY=False "$LITELLM" --config litellm.yaml --host 127.0.0.1 --port "$port" --num_workers 1) > "$folder/litellm.log" 2>&1 &
+  key=sk-${INDELIBLE_TOKEN#ind_a_} # its tokens begin so
+  (cd "$folder" && exec env LITELLM_MASTER_KEY="$key" LITELLM_LOG=ERROR LITELLM_TELEMETRY=False "$LITELLM" --config litellm.yaml --host 127.0.0.1 --port "$port" --num_workers 1) > "$folder/litellm.log" 2>&1 &
   pids+=($!)
   for _ in $(seq 120); do (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null && break; sleep 0.5; done
-  calls peer-warm "127.0.0.1:$port" "$chat" --connections 8
-  calls peer-most "127.0.0.1:$port" "$chat" --connections 64
-  [ -s "$folder/calls.log" ] || echo "   (its log is empty)" >&2
+  INDELIBLE_TOKEN=$key calls peer-warm "127.0.0.1:$port" "$chat" --connections 8
+  INDELIBLE_TOKEN=$key calls peer-most "127.0.0.1:$port" "$chat" --connections 64
+  [ -s "$folder/calls.log" ] || { echo "   its log is empty" >&2; tail -5 "$folder/litellm.log" >&2; }
 fi
 
 python3 - "$folder/reports" << 'CODE'
@@ -123,7 +124,8 @@ most = r["most-gateway"]["calls_per_s"]
 row("throughput against a fast upstream", "≥ 4,000 calls/s", f"{most:,} calls/s (directly {r['most-direct']['calls_per_s']:,})", most >= 4000)
 if "peer-most" in r:
     peer = r["peer-most"]["calls_per_s"]
-    row("… to LiteLLM's proxy with its logging on", "≥ 20 ×", f"{most / max(peer, 1):.1f} × ({peer:,} calls/s)", most >= 20 * peer)
+    told = f"{most / peer:.1f} × ({peer:,} calls/s)" if peer else "not measured: it answered nothing"
+    row("… to LiteLLM's proxy with its logging on", "≥ 20 ×", told, peer and most >= 20 * peer)
 k = r["hold"].get("kib_a_stream", 0)
 row(f"memory for a streaming call, {r['hold']['open_at_once']:,} at once", "≤ 64 KiB", f"{k:.0f} KiB", k <= 64 and r["hold"]["open_at_once"] >= r["hold"]["streams"])
 a = added("tool", "whole_ms", "p50")

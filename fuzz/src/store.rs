@@ -223,8 +223,7 @@ pub fn sealed(data: &[u8]) {
             assert_eq!(&shown, content);
         }
     }
-    let erased = store.erase(&Erase::Subject("ana".to_owned())).expect("a memory disk does not fail");
-    assert!(erased.contents <= kept.len() as u64);
+    store.erase(&Erase::Subject("ana".to_owned())).expect("a memory disk does not fail");
     if let Some(commitment) = seal(&store, b"one more") {
         drop(store);
         let store = open_sealed(&disk, 101).expect("a vault that went on opens");

@@ -322,10 +322,10 @@ impl Door {
     ///
     /// # Errors
     /// [`HaltError`]. When it says that the file failed, the halt is in force and a restart forgets it.
-    pub fn halt(&self, halt: Halt) -> Result<(), HaltError> {
+    pub fn halt(&self, halt: &Halt) -> Result<(), HaltError> {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = file.as_ref().ok_or(HaltError::File(rusqlite::Error::InvalidQuery))?;
-        self.halts.set(connection, &halt)
+        self.halts.set(connection, halt)
     }
 
     /// Lifts a halt; gives what it was. Blocks on the disk.

@@ -56,7 +56,7 @@ fn a_halt_takes_effect_at_the_next_question_and_survives_a_restart() {
     ] {
         let halt =
             Halt { scope, value: value.to_owned(), reason: "incident 7".to_owned(), by: "ops".to_owned(), since: 1 };
-        door.halt(halt.clone()).unwrap();
+        door.halt(&halt).unwrap();
         let decision = door.decide(&ask("bot", "gpt"), now);
         assert!(matches!(&decision, Decision::Forbid { reason, .. } if reason.contains("incident 7")), "{decision:?}");
         let again = Door::open(&state, None, Vec::new()).unwrap();
@@ -67,7 +67,7 @@ fn a_halt_takes_effect_at_the_next_question_and_survives_a_restart() {
     assert!(matches!(door.resume(HaltScope::Tool, "x"), Err(HaltError::NotFound { .. })));
     let empty =
         Halt { scope: HaltScope::Tool, value: String::new(), reason: "r".to_owned(), by: "o".to_owned(), since: 1 };
-    assert!(matches!(door.halt(empty), Err(HaltError::Text)));
+    assert!(matches!(door.halt(&empty), Err(HaltError::Text)));
 }
 
 #[test]

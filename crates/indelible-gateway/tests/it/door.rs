@@ -49,7 +49,7 @@ async fn a_halted_model_is_refused_until_it_is_resumed() {
     stand
         .s
         .door
-        .halt(Halt {
+        .halt(&Halt {
             scope: HaltScope::Model,
             value: "gpt-x".to_owned(),
             reason: "leak".to_owned(),

@@ -78,7 +78,7 @@ pub(crate) async fn halt(call: &Call, body: Body) -> Result<Answer, Problem> {
     };
     let door = Arc::clone(&call.app.door);
     let set = halt.clone();
-    let kept = blocking(move || door.halt(set)).await?;
+    let kept = blocking(move || door.halt(&set)).await?;
     let result = if kept.is_ok() { OutcomeResult::Allowed } else { OutcomeResult::Failed };
     let event =
         call.event_of(Action::Configure).result(result).reason(&halt.reason).resource(halt.scope.word(), &halt.value);

@@ -102,7 +102,7 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
     let identity = call.identity.as_ref().ok_or_else(|| Problem::internal("a recording call without an identity"))?;
     let log = call.log_or_default(told.log.as_deref())?;
     let scores = scores(&told.documents)?;
-    let event = serde_json::to_vec(&event(call, identity.name.as_str(), &told, scores)).map_err(Problem::internal)?;
+    let event = serde_json::to_vec(&event(call, identity.name.as_str(), &told, &scores)).map_err(Problem::internal)?;
     let outcome = read(&event, BodyFormat::Auto, 1, identity, &call.app.environment)?;
     if outcome.faults_total > 0 || outcome.batch.is_empty() {
         let rejected: Vec<Wrong> = outcome.faults.into_iter().map(Wrong::from).collect();
@@ -125,7 +125,7 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
 }
 
 /// The event, as a client would send it.
-fn event(call: &Call, actor: &str, told: &Retrieval, scores: Vec<i64>) -> Value {
+fn event(call: &Call, actor: &str, told: &Retrieval, scores: &[i64]) -> Value {
     let mut resources = vec![json!({"type": "index", "id": told.index, "count": told.documents.len()})];
     for document in told.documents.iter().take(DOCUMENTS_NAMED_MAX) {
         let mut resource = json!({"type": "document", "id": document.id});

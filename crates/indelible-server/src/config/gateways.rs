@@ -2,15 +2,13 @@
 //! Never: a credential; only where it is read.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use indelible_access::budget::{Budget, BudgetScope, WINDOW_MAX, WINDOW_MIN};
 use indelible_gateway::llm::settings::Format;
 use indelible_gateway::mcp::action::Pattern;
 use indelible_gateway::mcp::rules::DenialForm;
 use indelible_gateway::route::{Capture, OnLogFailure};
 
-use super::keys::{ItemKey, Kind, item_key, path, put, size, time, time_within, url};
+use super::keys::{ItemKey, Kind, item_key, path, put, size, time, url};
 use super::{ByteSize, Period};
 
 /// Most gateways of a kind, and most prices.
@@ -19,7 +17,7 @@ pub const GATEWAYS_MAX: usize = 256;
 const OWN_PATHS: [&str; 7] = ["v1", "log", "healthz", "readyz", "metrics", "openapi.json", "problems"];
 const MIB: u64 = 1 << 20;
 
-/// Where the master key of sealed content comes from. Without the two it is the file `keys/master.key`, made at the first start.
+/// Where the master key of sealed content comes from. Without the two it is the file `keys/sealed.master`, made at the first start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SealedConfig {
     /// A file with 64 hex digits.
@@ -307,63 +305,6 @@ pub const MCP_KEYS: &[ItemKey<McpConfig>] = &[
     item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
 ];
 
-/// Every key of a `[[budget]]`.
-pub const BUDGET_KEYS: &[ItemKey<Budget>] = &[
-    item_key("name", Kind::Text, |b| b.name.clone(), |b, t| put(&mut b.name, name(t))),
-    item_key("scope", Kind::Text, |b| b.scope.word().to_owned(), |b, t| put(&mut b.scope, budget_scope(t))),
-    item_key("value", Kind::Text, |b| b.value.clone(), |b, t| put(&mut b.value, name(t))),
-    item_key("calls", Kind::Count, |b| number_text(b.calls), |b, t| put(&mut b.calls, number(t).map(Some))),
-    item_key("tokens", Kind::Count, |b| number_text(b.tokens), |b, t| put(&mut b.tokens, number(t).map(Some))),
-    item_key(
-        "cost",
-        Kind::Text,
-        |b| b.cost_micros.map(amount_text).unwrap_or_default(),
-        |b, t| put(&mut b.cost_micros, amount(t).map(Some)),
-    ),
-    item_key(
-        "window",
-        Kind::Text,
-        |b| Period::seconds(b.window.as_secs()).to_string(),
-        |b, t| put(&mut b.window, window(t)),
-    ),
-];
-
-/// What each key alone cannot tell of budgets. One line a fault.
-pub(super) fn budget_relations(budgets: &[Budget], fault: &mut dyn FnMut(&str, String)) {
-    for (place, budget) in budgets.iter().enumerate() {
-        let key = format!("budget.{}", budget.name);
-        for (what, missing) in
-            [("name", budget.name.is_empty()), ("value", budget.value.is_empty()), ("window", budget.window.is_zero())]
-        {
-            if missing {
-                fault(&key, format!("`{what}` is missing"));
-            }
-        }
-        if budget.calls.is_none() && budget.tokens.is_none() && budget.cost_micros.is_none() {
-            fault(&key, "it limits nothing: set `calls`, `tokens` or `cost`".to_owned());
-        }
-        if budgets.iter().take(place).any(|other| other.name == budget.name) {
-            fault(&key, format!("the name `{}` is taken", budget.name));
-        }
-    }
-}
-
-fn budget_scope(text: &str) -> Result<BudgetScope, String> {
-    word(text, &BudgetScope::ALL.map(|scope| (scope, scope.word())))
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a whole number from 0"))
-}
-
-fn number_text(number: Option<u64>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
-}
-
-fn window(text: &str) -> Result<Duration, String> {
-    time_within(text, WINDOW_MIN, WINDOW_MAX).map(|period| period.duration())
-}
-
 /// Every key of a `[[gateway.price]]`.
 pub const PRICE_KEYS: &[ItemKey<PriceConfig>] = &[
     item_key("model", Kind::Text, |p| p.model.clone(), |p, t| put(&mut p.model, name(t))),
@@ -428,7 +369,7 @@ fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| !c.is_control() && !c.is_whitespace();
     if text.is_empty() || text.len() > 64 || !text.chars().all(plain) {
         return Err(format!("`{text}` is not a name of 1 to 64 characters without white space"));
@@ -448,7 +389,7 @@ fn mount(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn word<T: Copy>(text: &str, words: &[(T, &str)]) -> Result<T, String> {
+pub(super) fn word<T: Copy>(text: &str, words: &[(T, &str)]) -> Result<T, String> {
     let found = words.iter().find(|(_, word)| *word == text);
     let known: Vec<String> = words.iter().map(|(_, word)| format!("`{word}`")).collect();
     found.map(|(value, _)| *value).ok_or_else(|| format!("`{text}` is none of {}", known.join(", ")))
@@ -483,7 +424,7 @@ fn patterns(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// An amount with up to six decimals, in millionths.
-fn amount(text: &str) -> Result<u64, String> {
+pub(super) fn amount(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not an amount such as \"2.50\"");
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -495,7 +436,7 @@ fn amount(text: &str) -> Result<u64, String> {
     whole.checked_mul(1_000_000).and_then(|whole| whole.checked_add(decimals)).ok_or_else(wrong)
 }
 
-fn amount_text(micros: u64) -> String {
+pub(super) fn amount_text(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 

@@ -4,6 +4,7 @@
 //! Promises: an unknown key or a wrong value is refused with its place and the nearest known one, and all faults of a file
 //! are told at once. Never: a secret among the settings; a setting that is read from anywhere else.
 
+mod budgets;
 mod example;
 mod gateways;
 mod keys;
@@ -16,9 +17,10 @@ use std::time::Duration;
 
 use indelible_access::budget::Budget;
 
+pub use budgets::BUDGET_KEYS;
 pub use gateways::{
-    BUDGET_KEYS, CaptureConfig, CredentialConfig, GATEWAYS_MAX, GatewayConfig, LLM_KEYS, LlmConfig, MCP_KEYS,
-    McpConfig, PRICE_KEYS, PriceConfig, SealedConfig,
+    CaptureConfig, CredentialConfig, GATEWAYS_MAX, GatewayConfig, LLM_KEYS, LlmConfig, MCP_KEYS, McpConfig, PRICE_KEYS,
+    PriceConfig, SealedConfig,
 };
 pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};
@@ -276,7 +278,7 @@ impl Config {
             fault("sealed.master_key_command", "set one of `master_key_file` and `master_key_command`".to_owned());
         }
         self.gateway.relations(&mut fault);
-        gateways::budget_relations(&self.budgets, &mut fault);
+        budgets::budget_relations(&self.budgets, &mut fault);
         if self.logs.0.is_empty() {
             fault("log", "at least one `[[log]]` is needed".to_owned());
         }

@@ -6,6 +6,7 @@ mod harness;
 
 mod access;
 mod find;
+mod policy;
 mod published;
 mod record;
 mod retrievals;

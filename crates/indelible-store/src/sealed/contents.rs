@@ -113,6 +113,8 @@ pub(super) struct PackWriter {
     number: u64,
     next: u64,
     len: u64,
+    /// The number of the next pack: no file with it, or a higher one, holds anything that a slot names.
+    following: u64,
 }
 
 impl PackWriter {
@@ -125,8 +127,8 @@ impl PackWriter {
     ) -> Result<Self, DiskError> {
         let newest = files.pack_numbers(disk.as_ref())?.last().copied();
         let files = files.clone();
-        let number = newest.map_or(0, |newest| newest.saturating_add(1));
-        let mut writer = Self { disk, files, settings, file: None, number, next: 0, len: 0 };
+        let following = newest.map_or(0, |newest| newest.saturating_add(1));
+        let mut writer = Self { disk, files, settings, file: None, number: 0, next: 0, len: 0, following };
         let Some((_, end)) = last.filter(|(number, _)| Some(*number) == newest) else { return Ok(writer) };
         let number = newest.unwrap_or(0);
         let file = writer.disk.open(&writer.files.pack(number))?;
@@ -151,7 +153,7 @@ impl PackWriter {
         }
         let len = self.settings.pack_bytes.max(SECTOR as u64 + bytes);
         need_room(self.disk.as_ref(), &self.files.packs, len + self.settings.reserve_bytes)?;
-        let number = self.number.saturating_add(u64::from(self.file.is_some()));
+        let number = self.following;
         let path = self.files.pack(number);
         // No slot names it: it is what an attempt that found no room has left.
         self.disk.remove(&path)?;
@@ -159,11 +161,12 @@ impl PackWriter {
         file.write_at(0, &header(number))?;
         file.sync()?;
         self.disk.sync_dir(&self.files.packs)?;
-        if let Some(old) = self.file.take() {
-            // Gives back what the full one did not use; that it is not durable at once harms nobody.
-            old.truncate(self.next)?;
+        if let Some(Err(error)) = self.file.as_ref().map(|full| full.truncate(self.next)) {
+            // It only gives back what the full one did not use.
+            tracing::debug!(%error, "a full pack keeps its room");
         }
         (self.file, self.number, self.next, self.len) = (Some(file), number, SECTOR as u64, len);
+        self.following = number.saturating_add(1);
         Ok(())
     }
 

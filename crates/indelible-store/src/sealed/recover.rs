@@ -141,7 +141,11 @@ impl TailOf<'_> {
             Ok(())
         })?;
         let end = seen.iter().rposition(|seen| *seen != Seen::Empty).map_or(0, |last| last + 1);
-        let last = seen.iter().rev().find_map(|seen| if let Seen::Slot(group) = seen { Some(*group) } else { None });
+        let newest = seen.iter().enumerate().rev().find_map(|(place, seen)| match seen {
+            Seen::Slot(group) => Some((place, *group)),
+            _ => None,
+        });
+        let last = newest.map(|(_, group)| group);
         let first = last.map_or(0, |group| usize::try_from(group.first).unwrap_or(usize::MAX).min(end));
         let behind = last.map_or(0, |group| first.saturating_add(usize::try_from(group.count).unwrap_or(usize::MAX)));
         // Before the last group everything was acknowledged.
@@ -153,9 +157,18 @@ impl TailOf<'_> {
         let group = seen.get(first..behind.min(seen.len())).unwrap_or_default();
         let rest = seen.get(behind.min(end)..end).unwrap_or_default();
         let mut damaged = false;
-        let mut torn = behind > seen.len();
-        for (place, seen) in (first..).zip(group).chain((behind..).zip(rest)) {
+        let mut torn = false;
+        if let Some((place, _)) = newest.filter(|(place, _)| !(first..behind).contains(place) || behind > seen.len()) {
+            // A slot that was copied to where it does not belong must not make others be dropped.
+            damaged = true;
+            self.told(opened, place, "a key slot is not where it was written");
+        }
+        for (place, seen) in (first..).zip(group).chain((behind.min(end)..).zip(rest)) {
             match seen {
+                Seen::Slot(group) if Some(*group) != last => {
+                    damaged = true;
+                    self.told(opened, place, "a key slot is not where it was written");
+                }
                 Seen::Slot(_) => {
                     let stored = self.content(place)?;
                     torn |= stored == Stored::Torn;

@@ -1,3 +1,5 @@
+//! The vault as its users meet it: kept, shown, erased, restarted.
+
 use std::sync::Arc;
 
 use indelible_event::doors::BoxFuture;

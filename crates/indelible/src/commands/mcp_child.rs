@@ -47,9 +47,8 @@ impl Child {
             .process_group(0)
             .spawn()
             .map_err(|error| failed(&error))?;
-        let (input, output) = match (process.stdin.take(), process.stdout.take()) {
-            (Some(input), Some(output)) => (input, output),
-            _ => return Err(CliError::new(format!("cannot talk to `{program}`"))),
+        let (Some(input), Some(output)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err(CliError::new(format!("cannot talk to `{program}`")));
         };
         let (gone, client_gone) = oneshot::channel();
         let (client, from_client) = mpsc::channel(LINES_MAX);
@@ -59,7 +58,8 @@ impl Child {
         thread("client", move || {
             read_lines(BufReader::new(std::io::stdin()), &client);
             // The receiver is gone when everything is over.
-            drop(gone.send(()));
+            let told = gone.send(()).is_ok();
+            tracing::trace!(told, "the client writes no more");
         })?;
         thread("server", move || read_lines(BufReader::new(output), &server))?;
         thread("feed", move || write_lines(input, fed))?;
@@ -88,7 +88,8 @@ impl Child {
         self.signal(group, Signal::TERM);
         let killer = thread("killer", move || {
             std::thread::sleep(END_GRACE);
-            drop(kill_process_group(group, Signal::KILL));
+            let killed = kill_process_group(group, Signal::KILL).is_ok();
+            tracing::debug!(killed, "the tool server did not end when it was asked to");
         });
         if killer.is_err() {
             self.signal(group, Signal::KILL);

@@ -48,3 +48,20 @@ fn a_wrong_command_line_has_its_own_exit_code() {
     place.run(&["record", "--batch", "0"]).with(64);
     assert!(place.run(&["--version"]).ok().starts_with("indelible 0."));
 }
+
+#[test]
+fn the_example_policies_hold_together_and_decide_as_their_cases_say() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    let (folder, cases) = (folder.to_str().unwrap(), folder.join("cases.toml"));
+    assert!(place.run(&["policy", "check", folder]).ok().contains("hold together"));
+    let cases = cases.to_str().unwrap();
+    assert!(place.run(&["policy", "test", cases, "--folder", folder]).ok().ends_with(" 0 wrong\n"));
+    std::fs::create_dir(place.path("policies")).unwrap();
+    place.write("policies/a.cedar", "permit(principal, action == Action::\"infers\", resource);");
+    let wrong = place.run(&["policy", "check", "policies"]).with(1);
+    assert!(wrong.out.contains("policies/a.cedar") && wrong.out.contains("infers"), "{}", wrong.out);
+    place.write("policies/a.cedar", "@id(\"all\") permit(principal, action, resource);");
+    let wrong = place.run(&["policy", "test", cases, "--folder", "policies"]).with(1);
+    assert!(wrong.out.contains("WRONG too many tokens: permit by all, expected forbid"), "{}", wrong.out);
+}

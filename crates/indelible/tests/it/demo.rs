@@ -12,6 +12,10 @@ fn demo_traffic_is_marked_and_goes_on_where_it_stopped() {
     until("traffic", || demo(&place) > 3);
     let event = place.run(&["search", "source:demo-*", "--limit", "1", "--format", "json"]).json();
     assert_eq!(event[0]["event"]["attributes"]["demo"], true);
+    until("calls through gateways", || place.count("source:gateway/demo-* phase:outcome") > 2);
+    let call =
+        place.run(&["search", "source:gateway/demo-models phase:outcome", "--limit", "1", "--format", "json"]).json();
+    assert_eq!(call[0]["event"]["attributes"]["indelible.application"], "demo");
     // killed, it cannot give its token back
     server.kill();
     let before = Server::start(&mut place);

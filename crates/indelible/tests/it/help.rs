@@ -25,6 +25,8 @@ const COMMANDS: &[&[&str]] = &[
     &["token", "create"],
     &["token", "list"],
     &["token", "revoke"],
+    &["unseal"],
+    &["forget"],
     &["index", "rebuild"],
     &["index", "check"],
     &["mcp", "wrap"],

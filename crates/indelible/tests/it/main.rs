@@ -11,5 +11,6 @@ mod harness;
 mod help;
 mod prove;
 mod record;
+mod sealed;
 mod tls;
 mod tour;

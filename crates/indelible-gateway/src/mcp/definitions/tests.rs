@@ -1,3 +1,5 @@
+//! What is remembered of tools: the same in another order, changed, forgotten by nobody.
+
 use super::*;
 
 const LIST: &str = r#"{"tools":[

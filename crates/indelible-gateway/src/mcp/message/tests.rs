@@ -1,3 +1,5 @@
+//! Messages as the gateway reads them, and those that two readers may read differently.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! A tool server over pipes: what passes, what is recorded, and how it ends.
+
 use std::sync::atomic::Ordering;
 
 use indelible_event::words::ActorType;
