@@ -79,7 +79,9 @@ fn content_is_unsealed_forgotten_and_told_apart_from_tampering() {
     let second = 512 + b"a prompt".len() + 16;
     bytes[second] ^= 1;
     std::fs::write(&pack, bytes).unwrap();
-    let altered = serde_json::from_str::<serde_json::Value>(&place.run(&["verify", "data", "--format", "json"]).with(1).out).unwrap();
+    let altered =
+        serde_json::from_str::<serde_json::Value>(&place.run(&["verify", "data", "--format", "json"]).with(1).out)
+            .unwrap();
     assert_eq!((&altered["sealed"]["altered"], &altered["sealed"]["opened"]), (&1.into(), &1.into()));
     assert_eq!(altered["integrity"]["verdict"], "intact");
 }
