@@ -265,6 +265,10 @@ impl Door {
             return forbid("too many calls wait for an approval".to_owned(), ForbidKind::HoldExpired);
         };
         match tokio::time::timeout(hold.time, &mut place.answer).await {
+            // What was halted while the call waited stays halted, whoever approves.
+            Ok(Ok(answer)) if answer.approved && self.halts.covering(&hold.ask).is_some() => {
+                forbid(format!("it was halted while it waited; {} had approved it", answer.by), ForbidKind::Halted)
+            }
             Ok(Ok(answer)) if answer.approved => {
                 Decision::Permit { policy: Some(format!("{}, approved by {}", hold.policy, answer.by)) }
             }

@@ -136,6 +136,11 @@ impl Policies {
         let mut named: Vec<(Policy, PathBuf)> = Vec::new();
         for (path, text) in texts {
             match PolicySet::from_str(text) {
+                // A template decides nothing until it is linked, and nothing here links any.
+                Ok(set) if set.templates().next().is_some() => {
+                    let reason = "it has a template (`?principal` or `?resource`); write policies".to_owned();
+                    faults.push(PolicyFault { file: path.clone(), at: None, reason });
+                }
                 Ok(set) => named.extend(name_all(&set, path).into_iter().map(|policy| (policy, path.clone()))),
                 Err(error) => faults.extend(error.iter().map(|error| parse_fault(path, text, error))),
             }

@@ -129,6 +129,19 @@ fn somebody_else_approves_or_denies_and_nobody_for_oneself() {
     }
     let Decision::Hold(hold) = door.decide(&ask("bot", "gpt"), RecordedTime(0)) else { panic!("no hold") };
     {
+        let id = hold.id.clone();
+        let mut wait = pin!(door.wait(hold));
+        assert!(wait.as_mut().poll(&mut polled).is_pending());
+        let (scope, value) = (HaltScope::Model, "gpt".to_owned());
+        let halt = Halt { scope, value, reason: "leak".to_owned(), by: "ops".to_owned(), since: 1 };
+        door.halt(&halt).unwrap();
+        door.holds().answer(&id, Answer { approved: true, by: "eve".to_owned(), reason: "r".to_owned() }).unwrap();
+        let Poll::Ready(decision) = wait.as_mut().poll(&mut polled) else { panic!("still waiting") };
+        assert_eq!(kind(&decision), Some(ForbidKind::Halted), "approved, and halted meanwhile");
+        door.resume(HaltScope::Model, "gpt").unwrap();
+    }
+    let Decision::Hold(hold) = door.decide(&ask("bot", "gpt"), RecordedTime(0)) else { panic!("no hold") };
+    {
         let mut wait = pin!(door.wait(hold));
         assert!(wait.as_mut().poll(&mut polled).is_pending());
     }

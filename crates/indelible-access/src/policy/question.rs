@@ -1,5 +1,6 @@
 //! An ask as Cedar sees it: entities and a request. Never: text from outside read as Cedar.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use cedar_policy::{
@@ -9,11 +10,9 @@ use indelible_event::time::RecordedTime;
 
 use crate::door::{Ask, Principal, ResourceAsk};
 
-/// Most arguments that policies see, and most bytes of one; what is cut off ends in `…`.
-const ARGUMENTS_MAX: usize = 256;
-const ARGUMENT_BYTES_MAX: usize = 4_096;
-/// How deep arguments are looked into.
-const ARGUMENT_DEPTH_MAX: usize = 8;
+/// Most arguments, and how deep they may lie. A call with more is forbidden: what policies do not see could be what they forbid.
+const ARGUMENTS_MAX: usize = 4_096;
+const ARGUMENT_DEPTH_MAX: usize = 32;
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const NANOSECONDS_AN_HOUR: i64 = 3_600_000_000_000;
 
@@ -109,9 +108,9 @@ impl Names {
 
     fn arguments(&self, ask: &Ask, entities: &mut Vec<Entity>) -> Result<EntityUid, String> {
         let name = uid(&self.arguments, "arguments")?;
-        let mut tags = Vec::new();
+        let mut tags = BTreeMap::new();
         if let Some(arguments) = &ask.context.tool_arguments {
-            flatten(arguments, "", 0, &mut tags);
+            flatten(arguments, "", 0, &mut tags)?;
         }
         let tags = tags.into_iter().map(|(name, value)| (name, Value::new_string(value)));
         let entity = Entity::new_with_tags(name.clone(), [], [], tags).map_err(|error| error.to_string())?;
@@ -162,35 +161,33 @@ fn context(ask: &Ask, now: RecordedTime, chain: Vec<Value>, arguments: EntityUid
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// `{"a": {"b": 1}, "c": [2]}` as `a.b` = `1`, `c.0` = `2`.
-fn flatten(value: &serde_json::Value, path: &str, depth: usize, tags: &mut Vec<(String, String)>) {
+/// `{"a": {"b": 1}, "c": [2]}` as `a.b` = `1`, `c.0` = `2`. Two arguments that would share a name are an error.
+fn flatten(
+    value: &serde_json::Value,
+    path: &str,
+    depth: usize,
+    tags: &mut BTreeMap<String, String>,
+) -> Result<(), String> {
     use serde_json::Value as Json;
     if tags.len() >= ARGUMENTS_MAX || depth > ARGUMENT_DEPTH_MAX {
-        return;
+        return Err(format!("the tool's arguments are more than {ARGUMENTS_MAX}, or deeper than {ARGUMENT_DEPTH_MAX}"));
     }
     let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match value {
+    let text = match value {
         Json::Object(members) => {
-            for (name, value) in members {
-                flatten(value, &below(name), depth + 1, tags);
-            }
+            return members.iter().try_for_each(|(name, value)| flatten(value, &below(name), depth + 1, tags));
         }
         Json::Array(items) => {
-            for (place, value) in items.iter().enumerate() {
-                flatten(value, &below(&place.to_string()), depth + 1, tags);
-            }
+            let mut items = items.iter().enumerate();
+            return items.try_for_each(|(place, value)| flatten(value, &below(&place.to_string()), depth + 1, tags));
         }
-        Json::String(text) => tags.push((cut(path), cut(text))),
-        Json::Null => tags.push((cut(path), "null".to_owned())),
-        Json::Bool(flag) => tags.push((cut(path), flag.to_string())),
-        Json::Number(number) => tags.push((cut(path), number.to_string())),
+        Json::String(text) => text.clone(),
+        Json::Null => "null".to_owned(),
+        Json::Bool(flag) => flag.to_string(),
+        Json::Number(number) => number.to_string(),
+    };
+    match tags.insert(path.to_owned(), text) {
+        Some(_) => Err(format!("two of the tool's arguments read as `{}`", path.escape_default())),
+        None => Ok(()),
     }
-}
-
-fn cut(text: &str) -> String {
-    if text.len() <= ARGUMENT_BYTES_MAX {
-        return text.to_owned();
-    }
-    let (kept, _) = text.split_at(text.floor_char_boundary(ARGUMENT_BYTES_MAX));
-    format!("{kept}…")
 }

@@ -110,9 +110,22 @@ fn faults_name_their_place_and_nothing_of_a_broken_set_is_used() {
     assert!(
         faults("@hold_time(\"5 minutes\") @hold(\"x\") permit(principal, action, resource);").contains("hold_time")
     );
+    assert!(faults("permit(principal == ?principal, action, resource);").contains("template"));
     assert!(faults("@hold(\"x\") forbid(principal, action, resource);").contains("only a permit"));
     let twice = "@id(\"a\") permit(principal, action, resource); @id(\"a\") forbid(principal, action, resource);";
     assert!(faults(twice).contains('a'));
+}
+
+#[test]
+fn arguments_that_policies_cannot_see_whole_are_forbidden() {
+    let set = policies("permit(principal, action, resource);");
+    let deep = (0..40).fold(json!("x"), |inner, _| json!({ "a": inner }));
+    let many: serde_json::Map<String, serde_json::Value> = (0..5_000).map(|n| (n.to_string(), json!(n))).collect();
+    for arguments in [deep, many.into(), json!({"a.b": 1, "a": {"b": 2}})] {
+        let mut hidden = ask("tool", "t");
+        hidden.context.tool_arguments = Some(arguments);
+        assert!(matches!(set.judge(&hidden, MONDAY_TEN), Judgement::Forbid { policy, .. } if policy == "error"));
+    }
 }
 
 #[test]
