@@ -303,8 +303,8 @@ async fn close_later(open: Box<Open>, mut outcome: Draft, ending: Ending, ticket
     }
 }
 
-/// Writes an event of the exchange into a batch.
-fn write(
+/// Writes an event of a route into a batch.
+pub(crate) fn write(
     s: &Surroundings,
     caller: &Caller,
     route: &Route,

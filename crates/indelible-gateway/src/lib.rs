@@ -20,8 +20,10 @@ pub mod open;
 pub mod recover;
 
 pub mod body;
+mod headers;
 pub mod json_scan;
 pub mod sse;
+mod upstream;
 
 pub mod labels;
 pub mod llm;

@@ -1,33 +1,15 @@
-//! Headers on their way through: what belongs to one connection stays there, what is ours goes no further, and the Indelible token
-//! makes way for the provider's credential.
+//! Headers on their way to a model API: the Indelible token makes way for the provider's credential, and upstream answers only in
+//! codings that can be read.
 
-use http::header::{
-    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::settings::{Format, Secret};
-use crate::caller::OWN_HEADERS;
+use crate::headers::{Credential, strip_answer, strip_request};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const AZURE_KEY: HeaderName = HeaderName::from_static("api-key");
 const GOOGLE_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
-/// Headers of one connection (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    PROXY_CONNECTION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// What a request loses besides: every place where the Indelible token may stand, what says where the request came from, and
 /// what is written anew for upstream.
@@ -37,77 +19,33 @@ const NOT_FORWARDED: [HeaderName; 9] =
 /// The content codings that the reader beside the stream understands.
 const READABLE: [&str; 6] = ["identity", "gzip", "x-gzip", "deflate", "br", "zstd"];
 
-/// The provider's credential as a header.
-#[derive(Clone, Debug)]
-pub(super) struct Credential {
-    name: HeaderName,
-    value: HeaderValue,
-}
-
-impl Credential {
-    /// The header for a format, or the one that is set. `None` when it cannot stand in a header.
-    pub(super) fn new(format: Format, header: Option<&str>, secret: &Secret) -> Option<Self> {
-        let bearer = || format!("Bearer {}", secret.expose());
-        let (name, value) = match (header, format) {
-            (Some(name), _) => {
-                let name: HeaderName = name.parse().ok()?;
-                let value = if name == AUTHORIZATION { bearer() } else { secret.expose().to_owned() };
-                (name, value)
-            }
-            (None, Format::Anthropic) => (API_KEY, secret.expose().to_owned()),
-            (None, Format::OpenAi | Format::Passthrough) => (AUTHORIZATION, bearer()),
-        };
-        let mut value = HeaderValue::from_str(&value).ok()?;
-        value.set_sensitive(true);
-        Some(Self { name, value })
+/// The provider's credential as the header of a format, or the one that is set. `None` when it cannot stand in a header.
+pub(super) fn credential(format: Format, header: Option<&str>, secret: &Secret) -> Option<Credential> {
+    match (header, format) {
+        (Some(name), _) if !name.eq_ignore_ascii_case(AUTHORIZATION.as_str()) => {
+            Credential::header(name, secret.expose())
+        }
+        (None, Format::Anthropic) => Credential::header(API_KEY.as_str(), secret.expose()),
+        (Some(_), _) | (None, Format::OpenAi | Format::Passthrough) => Credential::bearer(secret.expose()),
     }
 }
 
 /// Makes a request's headers upstream's.
 pub(super) fn for_upstream(headers: &mut HeaderMap, credential: Option<&Credential>) {
-    remove_hop_by_hop(headers);
-    for name in &NOT_FORWARDED {
-        headers.remove(name);
-    }
-    remove_where(headers, |name| {
-        name.starts_with(OWN_HEADERS) || name.starts_with("x-forwarded-") || name == "x-real-ip"
-    });
+    strip_request(headers, &NOT_FORWARDED);
     narrow_codings(headers);
     if let Some(credential) = credential {
-        headers.insert(credential.name.clone(), credential.value.clone());
+        credential.put(headers);
     }
 }
 
 /// Makes an answer's headers the client's.
 pub(super) fn for_client(headers: &mut HeaderMap, request: &str) {
-    remove_hop_by_hop(headers);
-    // `alt-svc` would lead clients past the gateway.
-    headers.remove(ALT_SVC);
-    remove_where(headers, |name| name.starts_with(OWN_HEADERS));
+    strip_answer(headers);
     if let Ok(value) = HeaderValue::from_str(request)
         && !request.is_empty()
     {
         headers.insert("x-indelible-request-id", value);
-    }
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let listed: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in listed.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
-
-fn remove_where(headers: &mut HeaderMap, gone: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| gone(name.as_str())).cloned().collect();
-    for name in names {
-        headers.remove(name);
     }
 }
 
@@ -142,6 +80,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::caller::OWN_HEADERS;
+    use crate::headers::HOP_BY_HOP;
 
     fn map(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -152,7 +92,7 @@ mod tests {
     }
 
     fn credential(format: Format) -> Credential {
-        Credential::new(format, None, &Secret::new("provider-key")).unwrap()
+        super::credential(format, None, &Secret::new("provider-key")).unwrap()
     }
 
     #[test]

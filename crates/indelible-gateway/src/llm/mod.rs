@@ -31,13 +31,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use self::headers::Credential;
 use self::intake::Room;
 use self::settings::{Format, GatewayError, LlmSettings, Price, Secret, Timeouts};
 use self::upstream::Upstream;
 use crate::body::ResponseBody;
 use crate::caller::Caller;
 use crate::exchange;
+use crate::headers::Credential;
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::surroundings::Surroundings;
@@ -79,7 +79,7 @@ impl LlmGateway {
         let credential = match &settings.credential {
             None => None,
             Some(secret) => {
-                let credential = Credential::new(settings.format, settings.credential_header.as_deref(), secret);
+                let credential = headers::credential(settings.format, settings.credential_header.as_deref(), secret);
                 Some(credential.ok_or_else(|| wrong("credential", "it cannot stand in a header"))?)
             }
         };

@@ -82,7 +82,7 @@ fn thing(name: &'static str, action: Action, resource: &'static str, id: &str) -
 }
 
 fn openai(method: &str, segments: &[&str]) -> Option<Operation> {
-    use Action::{Delete, Execute, Export, Infer, Modify, Read, Train, Write};
+    use Action::{Delete, Execute, Infer, Modify, Read, Train};
     Some(match (method, segments) {
         ("POST", ["chat", "completions"]) => model("chat.completions", "chat", LastEvent::Done),
         ("POST", ["responses"]) => model("responses", "chat", RESPONSES_LAST),
@@ -96,8 +96,6 @@ fn openai(method: &str, segments: &[&str]) -> Option<Operation> {
         ("POST", ["images", "variations"]) => thing("images.variations", Infer, "model", ""),
         ("POST", ["audio", "transcriptions"]) => thing("audio.transcriptions", Infer, "model", ""),
         ("POST", ["audio", "translations"]) => thing("audio.translations", Infer, "model", ""),
-        ("GET", ["models"]) => thing("models.list", Read, "model", ""),
-        ("GET", ["models", id]) => thing("models.get", Read, "model", id),
         ("DELETE", ["models", id]) => thing("models.delete", Delete, "model", id),
         ("GET", ["chat", "completions"]) => thing("chat.completions.list", Read, "response", ""),
         ("GET", ["chat", "completions", id, ..]) => thing("chat.completions.get", Read, "response", id),
@@ -113,6 +111,16 @@ fn openai(method: &str, segments: &[&str]) -> Option<Operation> {
         ("POST", ["batches", id, "cancel"]) => thing("batches.cancel", Modify, "batch", id),
         ("GET", ["batches"]) => thing("batches.list", Read, "batch", ""),
         ("GET", ["batches", id]) => thing("batches.get", Read, "batch", id),
+        _ => return listed(method, segments),
+    })
+}
+
+/// What both APIs write alike: models and files.
+fn listed(method: &str, segments: &[&str]) -> Option<Operation> {
+    use Action::{Delete, Export, Read, Write};
+    Some(match (method, segments) {
+        ("GET", ["models"]) => thing("models.list", Read, "model", ""),
+        ("GET", ["models", id]) => thing("models.get", Read, "model", id),
         ("POST", ["files"]) => thing("files.create", Write, "file", ""),
         ("GET", ["files"]) => thing("files.list", Read, "file", ""),
         ("GET", ["files", id]) => thing("files.get", Read, "file", id),
@@ -123,7 +131,7 @@ fn openai(method: &str, segments: &[&str]) -> Option<Operation> {
 }
 
 fn anthropic(method: &str, segments: &[&str]) -> Option<Operation> {
-    use Action::{Delete, Export, Infer, Modify, Read, Write};
+    use Action::{Delete, Export, Infer, Modify, Read};
     Some(match (method, segments) {
         ("POST", ["messages"]) => model("messages", "chat", MESSAGES_LAST),
         ("POST", ["complete"]) => model("complete", "text_completion", LastEvent::None),
@@ -138,14 +146,7 @@ fn anthropic(method: &str, segments: &[&str]) -> Option<Operation> {
         ("GET", ["messages", "batches", id, "results"]) => thing("messages.batches.results", Export, "batch", id),
         ("POST", ["messages", "batches", id, "cancel"]) => thing("messages.batches.cancel", Modify, "batch", id),
         ("DELETE", ["messages", "batches", id]) => thing("messages.batches.delete", Delete, "batch", id),
-        ("GET", ["models"]) => thing("models.list", Read, "model", ""),
-        ("GET", ["models", id]) => thing("models.get", Read, "model", id),
-        ("POST", ["files"]) => thing("files.create", Write, "file", ""),
-        ("GET", ["files"]) => thing("files.list", Read, "file", ""),
-        ("GET", ["files", id]) => thing("files.get", Read, "file", id),
-        ("GET", ["files", id, "content"]) => thing("files.content", Export, "file", id),
-        ("DELETE", ["files", id]) => thing("files.delete", Delete, "file", id),
-        _ => return None,
+        _ => return listed(method, segments),
     })
 }
 

@@ -10,7 +10,7 @@ use super::ask::short;
 use super::{Flow, Party};
 use crate::caller::Caller;
 use crate::draft::{Draft, Ending, Resource, Text};
-use crate::exchange::record;
+use crate::exchange::{record, write};
 use crate::mcp::definitions::{Change, Changes};
 use crate::mcp::json::Raw;
 use crate::mcp::message::{Message, MessageFault};
@@ -164,10 +164,7 @@ impl Flow {
         };
         let mut batch = EventBatch::new();
         let durable = draft.take_durable();
-        draft.write(caller, self.route.source(), self.s.clock.now(), &ending, &mut batch).map_err(|error| {
-            tracing::error!(route = self.route.name(), %error, "an event could not be written");
-            Refusal::Internal { reason: "an event could not be written" }
-        })?;
+        write(&self.s, caller, &self.route, &draft, &ending, &mut batch)?;
         let (recorded, sealed) = futures::join!(record(&self.s, batch), try_join_all(durable));
         match (recorded, self.route.on_log_failure()) {
             (Err(error), OnLogFailure::Refuse) => return Err(Refusal::NotRecorded(error)),

@@ -1,17 +1,15 @@
-//! Headers on their way through: what belongs to one connection stays there, the Indelible token goes no further, and headers that
-//! repeat the message must say what the message says.
+//! Headers on their way to a tool server: the Indelible token goes no further, and headers that repeat the message must say what
+//! the message says.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    ACCEPT_ENCODING, ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
-    EXPECT, FORWARDED, HOST, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, REFERER, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, FORWARDED, HOST,
+    ORIGIN, REFERER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::settings::Credential;
-use crate::caller::OWN_HEADERS;
+use crate::headers::{Credential, strip_answer, strip_request};
 use crate::mcp::message::Message;
 
 /// The protocol's session.
@@ -20,19 +18,6 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
-
-/// Headers of one connection (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
 
 /// What a request loses besides: where the Indelible token may stand, where it came from, and what is written anew.
 const NOT_FORWARDED: [HeaderName; 9] = [
@@ -50,47 +35,18 @@ const NOT_FORWARDED: [HeaderName; 9] = [
 /// A request's headers as upstream gets them. Answers must come as they are: they are read.
 pub(super) fn for_upstream(headers: &HeaderMap, credential: Option<&Credential>) -> HeaderMap {
     let mut headers = headers.clone();
-    remove_hop_by_hop(&mut headers);
-    for name in &NOT_FORWARDED {
-        headers.remove(name);
-    }
-    remove_where(&mut headers, |name| {
-        name.starts_with(OWN_HEADERS) || name.starts_with("x-forwarded-") || name == "x-real-ip"
-    });
+    strip_request(&mut headers, &NOT_FORWARDED);
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if let Some(credential) = credential {
-        headers.insert(credential.name.clone(), credential.value.clone());
+        credential.put(&mut headers);
     }
     headers
 }
 
 /// An answer's headers as the client gets them; the length is that of what is sent.
 pub(super) fn for_client(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
+    strip_answer(headers);
     headers.remove(CONTENT_LENGTH);
-    // `alt-svc` would lead clients past the gateway.
-    headers.remove(ALT_SVC);
-    remove_where(headers, |name| name.starts_with(OWN_HEADERS));
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let listed: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in listed.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
-
-fn remove_where(headers: &mut HeaderMap, gone: impl Fn(&str) -> bool) {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| gone(name.as_str())).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
 }
 
 /// Whether content comes packed, so that it cannot be read.

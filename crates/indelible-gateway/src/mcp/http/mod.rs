@@ -39,7 +39,8 @@ use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::surroundings::Surroundings;
 
-pub use settings::{Credential, McpError, McpSettings};
+pub use crate::headers::Credential;
+pub use settings::{McpError, McpSettings};
 
 /// What stands between the mount and a path that the server has named.
 const NAMED: &str = "/-";

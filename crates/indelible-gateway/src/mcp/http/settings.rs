@@ -3,34 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-
+use crate::headers::Credential;
 use crate::mcp::definitions::MemoryError;
 use crate::mcp::rules::Rules;
 use crate::route::{CaptureSettings, OnLogFailure};
-
-/// The credential that the upstream server wants, as a header. Never shown.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    pub(super) name: HeaderName,
-    pub(super) value: HeaderValue,
-}
-
-impl Credential {
-    /// `Authorization: Bearer …`. `None` when the secret cannot stand in a header.
-    #[must_use]
-    pub fn bearer(secret: &str) -> Option<Self> {
-        Self::header("authorization", &format!("Bearer {secret}"))
-    }
-
-    /// A header of its own. `None` when name or secret cannot stand in a header.
-    #[must_use]
-    pub fn header(name: &str, secret: &str) -> Option<Self> {
-        let mut value = HeaderValue::from_str(secret).ok()?;
-        value.set_sensitive(true);
-        Some(Self { name: name.parse().ok()?, value })
-    }
-}
 
 /// How one gateway for a tool server is set up.
 #[derive(Clone, Debug)]
