@@ -188,7 +188,7 @@ impl Budgets {
                 budget.name,
                 shown(limit),
                 shown(used),
-                time_text(again)
+                RecordedTime::from_unix_seconds(again).whole_seconds()
             );
             Some(OverBudget { budget: budget.name.clone(), reason })
         })
@@ -254,9 +254,4 @@ fn seconds(window: Duration) -> i64 {
 
 fn window_of(budget: &Budget, now: RecordedTime) -> i64 {
     now.0.div_euclid(1_000_000_000).div_euclid(seconds(budget.window))
-}
-
-fn time_text(seconds: i64) -> String {
-    let text = RecordedTime(seconds.saturating_mul(1_000_000_000)).write();
-    format!("{}Z", String::from_utf8_lossy(text.get(..19).unwrap_or(&text)))
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use indelible_event::time::RecordedTime;
 use indelible_event::words::{Action, ActorType};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::budget::{Budget, Budgets};
+use crate::file::{self, ConnectError};
 use crate::halt::{Halt, HaltError, HaltScope, Halts};
 use crate::hold::Holds;
 use crate::policy::{Judgement, Policies, PolicyError, Stamp, stamp};
@@ -146,6 +147,14 @@ pub enum DoorError {
     /// The halts cannot be read.
     #[error(transparent)]
     Halts(#[from] HaltError),
+    /// There is no connection to the file.
+    #[error("cannot use {} for halts and budgets", path.display())]
+    Connect {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: ConnectError,
+    },
     /// The file cannot be used.
     #[error("cannot use {} for halts and budgets", path.display())]
     File {
@@ -200,11 +209,9 @@ impl Door {
     /// # Errors
     /// [`DoorError`]: wrong policies at a start are told, and nothing is let through by mistake.
     pub fn open(state: &Path, folder: Option<&Path>, budgets: Vec<Budget>) -> Result<Self, DoorError> {
+        let connect = |source| DoorError::Connect { path: state.to_owned(), source };
         let failed = |source| DoorError::File { path: state.to_owned(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(state, flags).map_err(failed)?;
-        let settings = "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000;";
-        connection.execute_batch(settings).map_err(failed)?;
+        let connection = file::connect(state).map_err(connect)?;
         let policies = folder.map(Policies::load).transpose()?;
         Ok(Self {
             folder: folder.map(Path::to_owned),

@@ -32,6 +32,29 @@ create unique index tokens_live_name on tokens (name) where revoked is null;
 pragma user_version = 1;
 ";
 
+/// The file could not be connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It could not be made.
+    #[error("it cannot be created")]
+    Create(#[source] std::io::Error),
+    /// It could not be opened or set up.
+    #[error("it cannot be opened")]
+    Open(#[source] rusqlite::Error),
+}
+
+/// A connection to `state.sqlite`, which is made when it is not there (0600; what SQLite puts beside it takes over its mode).
+pub(crate) fn connect(path: &Path) -> Result<Connection, ConnectError> {
+    let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    drop(made.map_err(ConnectError::Create)?);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(ConnectError::Open)?;
+    let settings =
+        "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000; pragma secure_delete = on;";
+    connection.execute_batch(settings).map_err(ConnectError::Open)?;
+    Ok(connection)
+}
+
 /// The open file.
 #[derive(Debug)]
 pub(crate) struct TokenFile {
@@ -40,18 +63,13 @@ pub(crate) struct TokenFile {
 }
 
 impl TokenFile {
-    /// Opens or creates the file; what SQLite puts beside it takes over its mode.
+    /// Opens or creates the file.
     pub(crate) fn open(path: &Path) -> Result<Self, TokenError> {
-        let io = |source| TokenError::Create { path: path.to_owned(), source };
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(io)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let fail = |source| TokenError::File { path: path.to_owned(), source };
-        let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
-        connection
-            .execute_batch(
-                "pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 5000; pragma secure_delete = on;",
-            )
-            .map_err(fail)?;
+        let connection = connect(path).map_err(|error| match error {
+            ConnectError::Create(source) => TokenError::Create { path: path.to_owned(), source },
+            ConnectError::Open(source) => fail(source),
+        })?;
         let layout: i64 = connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(fail)?;
         match layout {
             0 => connection.execute_batch(&format!("begin immediate; {CREATE} commit;")).map_err(fail)?,

@@ -22,6 +22,8 @@ pub mod policy;
 
 pub mod door;
 
+pub use file::ConnectError;
+
 pub use book::{Minted, NewToken, TokenBook, TokenError, TokenRow};
 pub use identity::{Identity, Refusal, TokenName};
 pub use role::{Action, Role};

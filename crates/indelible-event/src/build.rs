@@ -86,7 +86,7 @@ impl<'a> EventBuilder<'a> {
             attributes: Fields::default(),
             resources: Vec::new(),
         };
-        builder.event.set("time", String::from_utf8_lossy(&time.write()).into_owned());
+        builder.event.set("time", time.to_string());
         builder.event.set("action", action.as_str());
         builder.event.set("operation", operation);
         builder.actor.set("type", actor_type.as_str());

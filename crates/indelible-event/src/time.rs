@@ -2,6 +2,8 @@
 
 mod event;
 
+use std::fmt;
+
 pub use event::{EventTime, TimeError};
 pub(crate) use event::{checked_unix_ns, stored_unix_ns};
 
@@ -13,6 +15,19 @@ pub struct RecordedTime(pub i64);
 pub const RECORDED_BYTES: usize = 30;
 
 impl RecordedTime {
+    /// The instant so many seconds after 1970-01-01T00:00:00Z; the last there is beyond that.
+    #[must_use]
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// The second it lies in, for people: `2026-11-23T10:15:30Z`.
+    #[must_use]
+    pub fn whole_seconds(self) -> String {
+        let text = self.write();
+        format!("{}Z", String::from_utf8_lossy(text.get(..19).unwrap_or(&text)))
+    }
+
     /// The fixed-width RFC 3339 form, so that it can be written over a reserved slot in place.
     #[must_use]
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "each digit is reduced below 10 first")]
@@ -36,6 +51,12 @@ impl RecordedTime {
         put(17, 2, second_of_day % 60);
         put(20, 9, nanos);
         text
+    }
+}
+
+impl fmt::Display for RecordedTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.write()).unwrap_or_default())
     }
 }
 

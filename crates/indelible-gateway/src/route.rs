@@ -4,6 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indelible_event::vault::Keep;
 
+/// Whether a path is `mount` or below it.
+#[must_use]
+pub fn is_below(mount: &str, path: &str) -> bool {
+    path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// What happens to a call that cannot be recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnLogFailure {

@@ -67,7 +67,7 @@ impl MadeUp {
     fn entry(&self, n: u64, into: &mut Vec<u8>) -> std::io::Result<()> {
         let (r, s) = (mix(n), mix(n ^ 0x5555));
         let recorded = self.recorded(n);
-        let text = |ns: i64| String::from_utf8_lossy(&RecordedTime(ns).write()).into_owned();
+        let text = |ns: i64| RecordedTime(ns).to_string();
         let happened = text(recorded - i64::try_from(r % 4_000_000).unwrap_or(0) * 1_000);
         let (recorded, id) = (text(recorded), id(n, recorded));
         // A few actors do most of what is done.

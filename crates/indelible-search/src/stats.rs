@@ -89,7 +89,7 @@ impl StatsRow {
     pub fn to_json(&self, by: &[String], timed: Timed) -> serde_json::Value {
         let mut object: serde_json::Map<_, _> = by.iter().cloned().zip(self.by.iter().cloned()).collect();
         if timed == Timed::Yes {
-            let time = self.time.map(|time| String::from_utf8_lossy(&RecordedTime(time).write()).into_owned());
+            let time = self.time.map(|time| RecordedTime(time).to_string());
             object.insert("time".to_owned(), time.into());
         }
         object.insert("count".to_owned(), self.count.into());

@@ -19,6 +19,7 @@ use crate::app::{App, Environment, Parts};
 use crate::config::{Config, LogConfig};
 use crate::gateways::{Gateways, GatewaysError};
 use crate::logs::{LogHandle, LogSet, Published};
+use crate::telemetry::chain;
 use crate::trail::reserve::{RESERVE_BYTES, Reserve};
 use crate::vault::OpenVault;
 
@@ -185,13 +186,7 @@ impl Published for StoredLog {
 }
 
 fn damaged(index: EntryIndex, error: &dyn std::error::Error) -> ReadError {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = format!("{reason}: {cause}");
-        source = cause.source();
-    }
-    ReadError::Damaged { index, reason }
+    ReadError::Damaged { index, reason: chain(error) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What runs beside requests: sums of the trail once a second, dates of last use once a minute. Never: anything that a request
+//! What runs beside requests: policies and gateways looked after and sums of the trail once a second, dates of last use once a minute. Never: anything that a request
 //! waits for.
 
 use std::sync::Arc;
@@ -12,10 +12,13 @@ use tokio::task::JoinHandle;
 
 use crate::api::count;
 use crate::app::{App, asked_to_stop};
+use crate::gateways::keep_mark;
 use crate::trail::published_reads::All;
 use crate::trail::refusals::WINDOW_MIN;
 use crate::trail::{OWN_SOURCE_ID, bounded};
 
+/// How often policies and gateways are looked after.
+const EACH_SECOND: Duration = Duration::from_secs(1);
 /// How often dates of last use are written.
 const USED_EVERY: Duration = Duration::from_secs(60);
 
@@ -31,7 +34,6 @@ pub(crate) fn start(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> Join
                 () = asked_to_stop(&mut stopping) => return,
             }
             since_used += window;
-            look_at_policies(&app).await;
             app.trail.empty_reserve().await;
             window = app.refusals.flush(&app.trail, &app.logs, window).await;
             app.published_reads.flush(&app.trail, &app.logs, All::No).await;
@@ -39,6 +41,23 @@ pub(crate) fn start(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> Join
                 since_used = Duration::ZERO;
                 save_used(&app).await;
             }
+        }
+    })
+}
+
+/// Looks at policies, writes what is used of budgets and how far gateways are, once a second until the server stops. Apart from
+/// the sums, which are made less often while many requests are refused.
+pub(crate) fn start_each_second(app: &Arc<App>, mut stopping: watch::Receiver<bool>) -> JoinHandle<()> {
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let mut mark = None;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EACH_SECOND) => {}
+                () = asked_to_stop(&mut stopping) => return,
+            }
+            look_at_policies(&app).await;
+            keep_mark(&app, &mut mark).await;
         }
     })
 }

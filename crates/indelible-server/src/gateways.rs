@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
@@ -28,7 +28,7 @@ use indelible_gateway::recover::recover;
 use indelible_gateway::refusal::Refusal;
 use indelible_gateway::route::CaptureSettings;
 use indelible_gateway::surroundings::Surroundings;
-use indelible_store::disk::{Disk as _, DiskError, RealDisk, replace_file};
+use indelible_store::disk::{Disk as _, DiskError, RealDisk, replace_file, write_private};
 
 use crate::app::{App, Environment};
 use crate::call::{Call, Peer};
@@ -44,8 +44,6 @@ const MARK_FILE: &str = "gateway.mark";
 const SALT_FILE: &str = "gateway-prompts.key";
 /// Other headers in which clients of model APIs send their key.
 const KEY_HEADERS: [HeaderName; 2] = [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
-/// How often the mark is written while calls come and go.
-const MARK_EVERY: Duration = Duration::from_secs(1);
 
 /// A gateway cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -168,8 +166,7 @@ impl Gateways {
 
     /// The gateway that `path` is mounted under.
     pub(crate) fn find(&self, path: &str) -> Option<Mounted> {
-        let below = |mount: &str| path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let llm = self.llm.iter().find(|gateway| below(gateway.mount()));
+        let llm = self.llm.iter().find(|gateway| gateway.owns(path));
         let mcp = || self.mcp.iter().find(|gateway| gateway.owns(path));
         llm.cloned().map(Mounted::Llm).or_else(|| mcp().cloned().map(Mounted::Mcp))
     }
@@ -181,26 +178,18 @@ impl Gateways {
     }
 }
 
-/// Keeps the low-water mark near the oldest open call until the server stops.
-pub(crate) async fn keep_mark(app: Arc<App>) {
-    let mut last = None;
-    let mut stopping = app.stopping.clone();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(MARK_EVERY) => {}
-            () = crate::app::asked_to_stop(&mut stopping) => return,
-        }
-        let Some(s) = &app.gateways.surroundings else { return };
-        let mark = s.open.low_water();
-        if last == Some(mark) {
-            continue;
-        }
-        let writer = Arc::clone(&app);
-        match tokio::task::spawn_blocking(move || writer.gateways.save_mark()).await {
-            Ok(Ok(())) => last = Some(mark),
-            Ok(Err(error)) => tracing::debug!(%error, "the mark of open calls could not be written"),
-            Err(error) => tracing::error!(%error, "the mark of open calls could not be written"),
-        }
+/// Writes the low-water mark when it is another than `last`, so that it stays near the oldest open call.
+pub(crate) async fn keep_mark(app: &Arc<App>, last: &mut Option<EntryIndex>) {
+    let Some(s) = &app.gateways.surroundings else { return };
+    let mark = s.open.low_water();
+    if *last == Some(mark) {
+        return;
+    }
+    let writer = Arc::clone(app);
+    match tokio::task::spawn_blocking(move || writer.gateways.save_mark()).await {
+        Ok(Ok(())) => *last = Some(mark),
+        Ok(Err(error)) => tracing::debug!(%error, "the mark of open calls could not be written"),
+        Err(error) => tracing::error!(%error, "the mark of open calls could not be written"),
     }
 }
 
@@ -367,10 +356,7 @@ fn salt(path: &Path, environment: &Environment) -> Result<Secret, GatewaysError>
             let mut bytes = [0; 32];
             environment.randomness.fill(&mut bytes)?;
             let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let beside = path.with_extension("tmp");
-            RealDisk.remove(&beside)?;
-            drop(RealDisk.create(&beside, 0)?);
-            replace_file(&RealDisk, path, text.as_bytes())?;
+            write_private(&RealDisk, path, text.as_bytes())?;
             Ok(Secret::new(text))
         }
         Err(error) => Err(error.into()),

@@ -39,7 +39,7 @@ use crate::problem::Problem;
 use crate::protocols::{Protocols, begins_http2};
 use crate::tls::{TlsError, acceptor};
 use crate::trail::OWN_SOURCE_ID;
-use crate::{background, gateways, indexer};
+use crate::{background, indexer};
 
 /// How long to wait after the operating system refused a connection (no file handles, …).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -144,7 +144,7 @@ pub async fn run(
     record_start(&assembled, address).await?;
     let admin_token = admin(&app, admin_token).await?;
     app.gateways.begin(app.logs.first()).await.map_err(AssembleError::from)?;
-    let marks = tokio::spawn(gateways::keep_mark(Arc::clone(&app)));
+    let each_second = background::start_each_second(&app, stopping.clone());
     let sums = background::start(&app, stopping);
     let indexers = indexer::start(&app);
     ready(Ready {
@@ -167,8 +167,8 @@ pub async fn run(
         tracing::warn!(open = connections.len(), "requests were cut off: they took longer than `limits.shutdown_time`");
     }
     connections.shutdown().await;
-    if let Err(error) = marks.await {
-        tracing::error!(%error, "the mark of open calls ended early");
+    if let Err(error) = each_second.await {
+        tracing::error!(%error, "looking after policies and gateways ended early");
     }
     if let Err(error) = sums.await {
         tracing::error!(%error, "the sums of the trail ended early");

@@ -29,12 +29,24 @@ pub fn init(settings: &TelemetryConfig) {
 }
 
 /// The crates whose lines are shown at the chosen level.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "indelible",
     "indelible_access",
     "indelible_event",
+    "indelible_gateway",
     "indelible_search",
     "indelible_server",
     "indelible_store",
     "indelible_tlog",
 ];
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

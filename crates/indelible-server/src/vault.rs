@@ -13,6 +13,7 @@ use indelible_store::disk::{Disk, DiskError, RealDisk};
 use indelible_store::sealed::{MasterKeyError, MasterKeys, SealedOpenError, SealedSettings, SealedStore};
 
 use crate::config::Config;
+use crate::telemetry::chain;
 
 /// The variable that stands over the settings.
 pub const MASTER_KEY_VARIABLE: &str = "INDELIBLE_MASTER_KEY";
@@ -60,12 +61,7 @@ impl OpenVault {
         match open(config, root, wanted, randomness) {
             Ok(store) => store.map_or(Self::None, Self::Open),
             Err(error) => {
-                let mut reason = error.to_string();
-                let mut source = std::error::Error::source(&error);
-                while let Some(cause) = source {
-                    reason = format!("{reason}: {cause}");
-                    source = cause.source();
-                }
+                let reason = chain(&error);
                 tracing::error!(reason, "sealed content can be neither kept nor shown; recording goes on without it");
                 Self::Unusable(reason)
             }

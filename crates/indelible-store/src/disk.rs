@@ -168,6 +168,21 @@ pub fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Di
     disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
+/// Writes a new file that nobody else may read, not even for a moment: `create` makes it with mode 0600. After a crash it is there
+/// whole, or not.
+///
+/// # Errors
+/// As the disk says.
+pub fn write_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    let beside = path.with_extension("tmp");
+    disk.remove(&beside)?;
+    let file = disk.create(&beside, bytes.len() as u64)?;
+    file.write_at(0, bytes)?;
+    file.sync()?;
+    disk.rename(&beside, path)?;
+    disk.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
 /// Makes a folder below `root` and the folders between them, and all of their names durable. `root` is durable itself.
 ///
 /// # Errors

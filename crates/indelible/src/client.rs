@@ -170,9 +170,12 @@ impl Client {
     }
 
     /// Deletes a resource.
-    pub(crate) fn delete(&self, path: &str) -> Result<(), CliError> {
+    pub(crate) fn delete(&self, path: &str, query: &[(&str, String)]) -> Result<(), CliError> {
         self.send(|| {
             let mut request = self.agent.delete(format!("{}{path}", self.url));
+            for (key, value) in query {
+                request = request.query(*key, value);
+            }
             if let Some(token) = &self.token {
                 request = request.header("authorization", format!("Bearer {token}"));
             }

@@ -133,7 +133,7 @@ fn context(ask: &Ask, now: RecordedTime, chain: Vec<Value>, arguments: EntityUid
     // The first of January 1970 was a Thursday.
     let weekday = (hours.div_euclid(24) + 3).rem_euclid(7);
     let weekday = usize::try_from(weekday).ok().and_then(|day| WEEKDAYS.get(day)).copied().unwrap_or_default();
-    let milliseconds = String::from_utf8_lossy(&now.write()).get(..23).unwrap_or_default().to_owned();
+    let milliseconds = now.to_string().get(..23).unwrap_or_default().to_owned();
     let given = &ask.context;
     let mut pairs = vec![
         ("route", Value::new_string(given.route.clone())),

@@ -39,7 +39,7 @@ use crate::caller::Caller;
 use crate::exchange;
 use crate::headers::Credential;
 use crate::refusal::Refusal;
-use crate::route::Route;
+use crate::route::{Route, is_below};
 use crate::surroundings::Surroundings;
 
 /// A gateway for one model API. Cheap to clone.
@@ -109,6 +109,12 @@ impl LlmGateway {
     #[must_use]
     pub fn mount(&self) -> &str {
         &self.0.mount
+    }
+
+    /// Whether a path is one of this gateway's.
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        is_below(self.mount(), path)
     }
 
     /// Its route.

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use indelible_access::door::Principal;
 use indelible_access::hold::{Answer as Decision, AnswerError, Pending};
-use indelible_event::time::RecordedTime;
 use indelible_event::words::{Action, OutcomeResult};
 use serde::{Deserialize, Serialize};
 
@@ -141,13 +140,9 @@ fn answer(pending: Pending) -> ApprovalAnswer {
         labels_found: pending.ask.context.labels_found,
         policy: pending.policy,
         message: pending.message,
-        since: time(pending.since),
-        until: time(pending.until),
+        since: pending.since.to_string(),
+        until: pending.until.to_string(),
     }
-}
-
-fn time(time: RecordedTime) -> String {
-    String::from_utf8_lossy(&time.write()).into_owned()
 }
 
 fn problem(error: &AnswerError) -> Problem {

@@ -125,13 +125,12 @@ fn scope(text: &str) -> Result<HaltScope, Problem> {
 }
 
 fn answer(halt: Halt) -> HaltAnswer {
-    let since = RecordedTime(halt.since.saturating_mul(1_000_000_000)).write();
     HaltAnswer {
         scope: halt.scope.word(),
         value: halt.value,
         reason: halt.reason,
         by: halt.by,
-        since: String::from_utf8_lossy(&since).into_owned(),
+        since: RecordedTime::from_unix_seconds(halt.since).to_string(),
     }
 }
 

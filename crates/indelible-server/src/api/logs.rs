@@ -149,7 +149,7 @@ fn answer(log: &LogHandle) -> LogAnswer {
         public: log.is_public(),
         size: progress.durable_size,
         published_size: progress.published_size,
-        checkpoint_confirmed: progress.confirmed.map(|time| String::from_utf8_lossy(&time.write()).into_owned()),
+        checkpoint_confirmed: progress.confirmed.map(|time| time.to_string()),
         indexed_size: log.indexed(),
         state,
         // The cause may name files of this machine; the operator has it in the log lines.

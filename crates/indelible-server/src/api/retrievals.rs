@@ -112,7 +112,7 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
     let recorded = log.recorder.record(outcome.batch).await.map_err(|error| not_recorded(error, &outcome.lines))?;
     call.app.metrics.events.inc_by(recorded.count);
     let time = recorded.recorded.write();
-    let id = outcome.ids.first().map(|(id, _)| String::from_utf8_lossy(&id.write()).into_owned()).unwrap_or_default();
+    let id = outcome.ids.first().map(|(id, _)| id.to_string()).unwrap_or_default();
     let answer = RetrievalAnswer {
         log: log.name(),
         index: recorded.first_index.0,
@@ -149,7 +149,7 @@ fn event(call: &Call, actor: &str, told: &Retrieval, scores: &[i64]) -> Value {
     }
     event["time"] = match &told.time {
         Some(time) => json!(time),
-        None => json!(String::from_utf8_lossy(&call.app.trail.now().write())),
+        None => json!(call.app.trail.now().to_string()),
     };
     set(&mut ai, "conversation", told.conversation.as_ref());
     set(&mut ai, "request_model", told.model.as_ref());

@@ -185,9 +185,7 @@ fn answer(row: TokenRow) -> TokenAnswer {
 }
 
 fn time(seconds: i64) -> String {
-    let text = RecordedTime(seconds.saturating_mul(1_000_000_000)).write();
-    let whole_seconds = text.get(..19).unwrap_or(&text);
-    format!("{}Z", String::from_utf8_lossy(whole_seconds))
+    RecordedTime::from_unix_seconds(seconds).whole_seconds()
 }
 
 fn problem(error: TokenError) -> Problem {

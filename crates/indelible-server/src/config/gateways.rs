@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use indelible_gateway::llm::settings::Format;
 use indelible_gateway::mcp::action::Pattern;
 use indelible_gateway::mcp::rules::DenialForm;
-use indelible_gateway::route::{Capture, OnLogFailure};
+use indelible_gateway::route::{Capture, OnLogFailure, is_below};
 
 use super::keys::{ItemKey, Kind, item_key, path, put, size, time, url};
 use super::{ByteSize, Period};
@@ -178,132 +178,114 @@ pub struct PriceConfig {
     pub output: u64,
 }
 
+/// The keys of a gateway: those that all kinds have, and between them the kind's own.
+macro_rules! gateway_keys {
+    ([$($first:expr,)*], $asked:literal, $answered:literal, [$($rest:expr,)*]) => {
+        &[
+            item_key("name", Kind::Text, |g| g.name.clone(), |g, t| put(&mut g.name, name(t))),
+            item_key("mount", Kind::Text, |g| g.mount.clone(), |g, t| put(&mut g.mount, mount(t))),
+            item_key("upstream", Kind::Text, |g| g.upstream.clone(), |g, t| put(&mut g.upstream, url(t))),
+            $($first,)*
+            item_key(
+                "credential_file",
+                Kind::Text,
+                |g| shown(&g.credential.file),
+                |g, t| put(&mut g.credential.file, path(t).map(Some)),
+            ),
+            item_key(
+                "credential_variable",
+                Kind::Text,
+                |g| text(&g.credential.variable),
+                |g, t| put(&mut g.credential.variable, Ok(given(t))),
+            ),
+            item_key(
+                "credential_header",
+                Kind::Text,
+                |g| text(&g.credential.header),
+                |g, t| put(&mut g.credential.header, Ok(given(t))),
+            ),
+            item_key(
+                $asked,
+                Kind::Text,
+                |g| g.capture.asked.as_str().to_owned(),
+                |g, t| put(&mut g.capture.asked, capture(t)),
+            ),
+            item_key(
+                $answered,
+                Kind::Text,
+                |g| g.capture.answered.as_str().to_owned(),
+                |g, t| put(&mut g.capture.answered, capture(t)),
+            ),
+            item_key(
+                "on_log_failure",
+                Kind::Text,
+                |g| g.on_log_failure.as_str().to_owned(),
+                |g, t| put(&mut g.on_log_failure, on_log_failure(t)),
+            ),
+            $($rest,)*
+        ]
+    };
+}
+
 /// Every key of a `[[gateway.llm]]`.
-pub const LLM_KEYS: &[ItemKey<LlmConfig>] = &[
-    item_key("name", Kind::Text, |g| g.name.clone(), |g, t| put(&mut g.name, name(t))),
-    item_key("mount", Kind::Text, |g| g.mount.clone(), |g, t| put(&mut g.mount, mount(t))),
-    item_key("upstream", Kind::Text, |g| g.upstream.clone(), |g, t| put(&mut g.upstream, url(t))),
-    item_key("format", Kind::Text, |g| g.format.as_str().to_owned(), |g, t| put(&mut g.format, format(t))),
-    item_key("provider", Kind::Text, |g| text(&g.provider), |g, t| put(&mut g.provider, Ok(given(t)))),
-    item_key(
-        "credential_file",
-        Kind::Text,
-        |g| shown(&g.credential.file),
-        |g, t| put(&mut g.credential.file, path(t).map(Some)),
-    ),
-    item_key(
-        "credential_variable",
-        Kind::Text,
-        |g| text(&g.credential.variable),
-        |g, t| put(&mut g.credential.variable, Ok(given(t))),
-    ),
-    item_key(
-        "credential_header",
-        Kind::Text,
-        |g| text(&g.credential.header),
-        |g, t| put(&mut g.credential.header, Ok(given(t))),
-    ),
-    item_key(
-        "capture_prompts",
-        Kind::Text,
-        |g| g.capture.asked.as_str().to_owned(),
-        |g, t| put(&mut g.capture.asked, capture(t)),
-    ),
-    item_key(
-        "capture_answers",
-        Kind::Text,
-        |g| g.capture.answered.as_str().to_owned(),
-        |g, t| put(&mut g.capture.answered, capture(t)),
-    ),
-    item_key(
-        "on_log_failure",
-        Kind::Text,
-        |g| g.on_log_failure.as_str().to_owned(),
-        |g, t| put(&mut g.on_log_failure, on_log_failure(t)),
-    ),
-    item_key(
-        "connect_time",
-        Kind::Text,
-        |g| g.connect_time.to_string(),
-        |g, t| put(&mut g.connect_time, time(t, 100, 600_000)),
-    ),
-    item_key(
-        "idle_time",
-        Kind::Text,
-        |g| g.idle_time.to_string(),
-        |g, t| put(&mut g.idle_time, time(t, 1_000, 86_400_000)),
-    ),
-    item_key(
-        "request_bytes",
-        Kind::Text,
-        |g| g.request_bytes.to_string(),
-        |g, t| put(&mut g.request_bytes, size(t, 64 * 1024, 1024 * MIB)),
-    ),
-    item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
-    item_key("http2", Kind::Flag, |g| g.http2.to_string(), |g, t| put(&mut g.http2, super::keys::flag(t))),
-];
+pub const LLM_KEYS: &[ItemKey<LlmConfig>] = gateway_keys!(
+    [
+        item_key("format", Kind::Text, |g| g.format.as_str().to_owned(), |g, t| put(&mut g.format, format(t))),
+        item_key("provider", Kind::Text, |g| text(&g.provider), |g, t| put(&mut g.provider, Ok(given(t)))),
+    ],
+    "capture_prompts",
+    "capture_answers",
+    [
+        item_key(
+            "connect_time",
+            Kind::Text,
+            |g| g.connect_time.to_string(),
+            |g, t| put(&mut g.connect_time, time(t, 100, 600_000)),
+        ),
+        item_key(
+            "idle_time",
+            Kind::Text,
+            |g| g.idle_time.to_string(),
+            |g, t| put(&mut g.idle_time, time(t, 1_000, 86_400_000)),
+        ),
+        item_key(
+            "request_bytes",
+            Kind::Text,
+            |g| g.request_bytes.to_string(),
+            |g, t| put(&mut g.request_bytes, size(t, 64 * 1024, 1024 * MIB)),
+        ),
+        item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
+        item_key("http2", Kind::Flag, |g| g.http2.to_string(), |g, t| put(&mut g.http2, super::keys::flag(t))),
+    ]
+);
 
 /// Every key of a `[[gateway.mcp]]`.
-pub const MCP_KEYS: &[ItemKey<McpConfig>] = &[
-    item_key("name", Kind::Text, |g| g.name.clone(), |g, t| put(&mut g.name, name(t))),
-    item_key("mount", Kind::Text, |g| g.mount.clone(), |g, t| put(&mut g.mount, mount(t))),
-    item_key("upstream", Kind::Text, |g| g.upstream.clone(), |g, t| put(&mut g.upstream, url(t))),
-    item_key(
-        "credential_file",
-        Kind::Text,
-        |g| shown(&g.credential.file),
-        |g, t| put(&mut g.credential.file, path(t).map(Some)),
-    ),
-    item_key(
-        "credential_variable",
-        Kind::Text,
-        |g| text(&g.credential.variable),
-        |g, t| put(&mut g.credential.variable, Ok(given(t))),
-    ),
-    item_key(
-        "credential_header",
-        Kind::Text,
-        |g| text(&g.credential.header),
-        |g, t| put(&mut g.credential.header, Ok(given(t))),
-    ),
-    item_key(
-        "capture_arguments",
-        Kind::Text,
-        |g| g.capture.asked.as_str().to_owned(),
-        |g, t| put(&mut g.capture.asked, capture(t)),
-    ),
-    item_key(
-        "capture_results",
-        Kind::Text,
-        |g| g.capture.answered.as_str().to_owned(),
-        |g, t| put(&mut g.capture.answered, capture(t)),
-    ),
-    item_key(
-        "on_log_failure",
-        Kind::Text,
-        |g| g.on_log_failure.as_str().to_owned(),
-        |g, t| put(&mut g.on_log_failure, on_log_failure(t)),
-    ),
-    item_key("read", Kind::Texts, |g| g.read.join(","), |g, t| put(&mut g.read, patterns(t))),
-    item_key("modify", Kind::Texts, |g| g.modify.join(","), |g, t| put(&mut g.modify, patterns(t))),
-    item_key("delete", Kind::Texts, |g| g.delete.join(","), |g, t| put(&mut g.delete, patterns(t))),
-    item_key("execute", Kind::Texts, |g| g.execute.join(","), |g, t| put(&mut g.execute, patterns(t))),
-    item_key("denial", Kind::Text, |g| g.denial.as_str().to_owned(), |g, t| put(&mut g.denial, denial(t))),
-    item_key(
-        "answer_time",
-        Kind::Text,
-        |g| g.answer_time.to_string(),
-        |g, t| put(&mut g.answer_time, time(t, 1_000, 86_400_000)),
-    ),
-    item_key("origins", Kind::Texts, |g| g.origins.join(","), |g, t| put(&mut g.origins, Ok(list(t)))),
-    item_key(
-        "message_bytes",
-        Kind::Text,
-        |g| g.message_bytes.to_string(),
-        |g, t| put(&mut g.message_bytes, size(t, 64 * 1024, 256 * MIB)),
-    ),
-    item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
-];
+pub const MCP_KEYS: &[ItemKey<McpConfig>] = gateway_keys!(
+    [],
+    "capture_arguments",
+    "capture_results",
+    [
+        item_key("read", Kind::Texts, |g| g.read.join(","), |g, t| put(&mut g.read, patterns(t))),
+        item_key("modify", Kind::Texts, |g| g.modify.join(","), |g, t| put(&mut g.modify, patterns(t))),
+        item_key("delete", Kind::Texts, |g| g.delete.join(","), |g, t| put(&mut g.delete, patterns(t))),
+        item_key("execute", Kind::Texts, |g| g.execute.join(","), |g, t| put(&mut g.execute, patterns(t))),
+        item_key("denial", Kind::Text, |g| g.denial.as_str().to_owned(), |g, t| put(&mut g.denial, denial(t))),
+        item_key(
+            "answer_time",
+            Kind::Text,
+            |g| g.answer_time.to_string(),
+            |g, t| put(&mut g.answer_time, time(t, 1_000, 86_400_000)),
+        ),
+        item_key("origins", Kind::Texts, |g| g.origins.join(","), |g, t| put(&mut g.origins, Ok(list(t)))),
+        item_key(
+            "message_bytes",
+            Kind::Text,
+            |g| g.message_bytes.to_string(),
+            |g, t| put(&mut g.message_bytes, size(t, 64 * 1024, 256 * MIB)),
+        ),
+        item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
+    ]
+);
 
 /// Every key of a `[[gateway.price]]`.
 pub const PRICE_KEYS: &[ItemKey<PriceConfig>] = &[
@@ -335,10 +317,7 @@ impl GatewayConfig {
                 if other == name {
                     fault(&key, format!("the name `{name}` is taken"));
                 }
-                let within = |inner: &str, outer: &str| {
-                    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                };
-                if !mount.is_empty() && (within(mount, its_mount) || within(its_mount, mount)) {
+                if !mount.is_empty() && (is_below(its_mount, mount) || is_below(mount, its_mount)) {
                     fault(&key, format!("the mount `{mount}` and the mount `{its_mount}` of `{other}` overlap"));
                 }
             }

@@ -154,7 +154,7 @@ fn end<'a>(reader: &'a Reader, now: RecordedTime, sum: &Sum) -> EventBuilder<'a>
         .resource_count("log", &reader.log, sum.resources)
         .attribute("resources", count(sum.resources));
     if let Some(began) = sum.began {
-        event = event.attribute("since", String::from_utf8_lossy(&began.write()).into_owned());
+        event = event.attribute("since", began.to_string());
     }
     if let Some((from, to)) = sum.entries {
         event = event.attribute("first_index", count(from)).attribute("end_index", count(to));

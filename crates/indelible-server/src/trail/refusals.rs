@@ -105,7 +105,7 @@ impl Refusals {
             if count == 0 {
                 continue;
             }
-            let event = event(&refused, trail.now(), count).attribute("since", text(began));
+            let event = event(&refused, trail.now(), count).attribute("since", began.to_string());
             let log = refused.log.as_deref().and_then(|log| logs.get(log)).unwrap_or_else(|| logs.first());
             match trail.record(log, event).await {
                 Ok(_mark) => written += 1,
@@ -170,10 +170,6 @@ pub(crate) fn action(operation: Operation) -> Action {
 /// The code of a kind: events keep the stable word, not the number.
 fn status_word(kind: Kind) -> &'static str {
     kind.row().code
-}
-
-fn text(time: RecordedTime) -> String {
-    String::from_utf8_lossy(&time.write()).into_owned()
 }
 
 #[cfg(test)]

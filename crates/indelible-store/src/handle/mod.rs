@@ -247,13 +247,12 @@ impl Log {
         if committed.count == 0 {
             return Ok(Arc::from(""));
         }
-        let recorded = committed.recorded.write();
         self.key.sign_receipt(&Receipt {
             origin: self.key.origin().clone(),
             first_index: LeafIndex(committed.first_index),
             count: committed.count,
             entries_root: committed.root,
-            recorded: String::from_utf8_lossy(&recorded).into_owned(),
+            recorded: committed.recorded.to_string(),
         })
     }
 }

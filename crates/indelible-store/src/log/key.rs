@@ -11,7 +11,7 @@ use indelible_tlog::checkpoint::{Checkpoint, Origin};
 use indelible_tlog::note::{self, KeyId, KeyKind, KeyName, NoteSigner, SignError, SigningKey, VerifierKey};
 use indelible_tlog::receipt::Receipt;
 
-use crate::disk::{Disk, replace_file};
+use crate::disk::{Disk, replace_file, write_private};
 
 use super::LogError;
 
@@ -39,7 +39,7 @@ impl LogKey {
     /// When the file cannot be written.
     pub fn write(disk: &dyn Disk, path: &Path, origin: &Origin, seed: &[u8; 32]) -> Result<(), LogError> {
         let signing = SigningKey::from_seed(origin.key_name().clone(), KeyKind::Ed25519, seed);
-        write_private(disk, path, signing.to_secret_text().as_bytes())
+        Ok(write_private(disk, path, signing.to_secret_text().as_bytes())?)
     }
 
     /// Reads the key of `origin` from `path`.
@@ -102,17 +102,6 @@ impl LogKey {
     fn sign_text(&self, text: &str) -> Result<Arc<str>, LogError> {
         note::sign(text, self).map(Arc::from).map_err(|error| LogError::Key(error.to_string()))
     }
-}
-
-/// Writes a new file that nobody else may read, not even for a moment: `create` makes it with mode 0600.
-fn write_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    let beside = path.with_extension("tmp");
-    disk.remove(&beside)?;
-    let file = disk.create(&beside, bytes.len() as u64)?;
-    file.write_at(0, bytes)?;
-    file.sync()?;
-    disk.rename(&beside, path)?;
-    Ok(disk.sync_dir(path.parent().unwrap_or(Path::new(".")))?)
 }
 
 /// Writes the verifier key beside the log, for people who look at the folder. It proves nothing by itself.

@@ -13,7 +13,7 @@ use indelible_event::env::{Randomness, RandomnessError};
 
 use super::cipher::TAG_BYTES;
 use super::slot::{Slot, WRAPPED_BYTES, Wrapped};
-use crate::disk::{Disk, DiskError, replace_file};
+use crate::disk::{Disk, DiskError, write_private};
 
 /// Bytes of a master key.
 pub const MASTER_KEY_BYTES: usize = 32;
@@ -103,11 +103,7 @@ impl MasterKeys {
                 let mut bytes = [0; MASTER_KEY_BYTES];
                 randomness.fill(&mut bytes)?;
                 let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                // An empty file with the right mode first, so that the key is never readable by others, not for a moment.
-                let beside = path.with_extension("tmp");
-                disk.remove(&beside)?;
-                drop(disk.create(&beside, 0)?);
-                replace_file(disk, path, format!("{text}\n").as_bytes())?;
+                write_private(disk, path, format!("{text}\n").as_bytes())?;
                 Self::parse(&text, "the operating system")
             }
             Err(error) if error.is_not_found() => Err(MasterKeyError::Missing { path: path.to_owned() }),

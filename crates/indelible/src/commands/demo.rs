@@ -114,7 +114,7 @@ fn traffic(server: &ServerArguments, admin: &str, stop: &Receiver<()>) -> Result
 }
 
 fn revoke(admin: &Client, token: &Value) -> Result<(), CliError> {
-    admin.delete(&format!("/v1/tokens/{}", token["id"].as_str().unwrap_or_default()))
+    admin.delete(&format!("/v1/tokens/{}", token["id"].as_str().unwrap_or_default()), &[])
 }
 
 /// The last number that a source gave in an earlier run: it counts on, for a new start at 1 would look like a loss.

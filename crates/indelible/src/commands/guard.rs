@@ -51,9 +51,8 @@ pub(crate) fn halt(server: &ServerArguments, arguments: &HaltArguments) -> Resul
 pub(crate) fn resume(server: &ServerArguments, arguments: &ResumeArguments) -> Result<Exit, CliError> {
     let client = Client::new(server)?;
     let (scope, value) = chosen(arguments.what.chosen())?;
-    let reason = arguments.reason.as_deref().unwrap_or_default();
-    let path = format!("/v1/halts?scope={scope}&value={}&reason={}", percent_encoded(value), percent_encoded(reason));
-    client.delete(&path)?;
+    let reason = arguments.reason.clone().unwrap_or_default();
+    client.delete("/v1/halts", &[("scope", scope.to_owned()), ("value", value.to_owned()), ("reason", reason)])?;
     let answer = json!({"resumed": {"scope": scope, "value": value}});
     say(&answer, arguments.format, &format!("Resumed: {scope} {value}"))?;
     Ok(Exit::Ok)
@@ -91,8 +90,8 @@ fn rows(answer: &Value, list: &str, columns: &[&str], format: Format) -> Result<
     Ok(out.flush()?)
 }
 
-/// A text as a part of a path or query (RFC 3986, section 2.3: all but unreserved characters).
-pub(crate) fn percent_encoded(text: &str) -> String {
+/// A text as a part of a path (RFC 3986, section 2.3: all but unreserved characters).
+fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

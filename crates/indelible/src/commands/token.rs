@@ -31,7 +31,7 @@ pub(crate) fn run(server: &ServerArguments, command: &TokenCommand) -> Result<Ex
         }
         TokenCommand::List { format } => list(&client, *format)?,
         TokenCommand::Revoke { id, format } => {
-            client.delete(&format!("/v1/tokens/{id}"))?;
+            client.delete(&format!("/v1/tokens/{id}"), &[])?;
             match format {
                 Format::Json => print(format_args!("{:#}\n", json!({"revoked": id})))?,
                 Format::Text => eprintln!("Revoked {id}"),

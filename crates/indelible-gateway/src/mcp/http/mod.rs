@@ -36,7 +36,7 @@ use crate::body::ResponseBody;
 use crate::caller::Caller;
 use crate::draft::Text;
 use crate::refusal::Refusal;
-use crate::route::Route;
+use crate::route::{Route, is_below};
 use crate::surroundings::Surroundings;
 
 pub use crate::headers::Credential;
@@ -120,7 +120,7 @@ impl McpGateway {
     /// Whether a path is one of this gateway's.
     #[must_use]
     pub fn owns(&self, path: &str) -> bool {
-        path.strip_prefix(self.mount()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        is_below(self.mount(), path)
     }
 
     /// Answers one HTTP request by a caller whose token was checked.
