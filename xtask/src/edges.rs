@@ -19,6 +19,7 @@ pub const ROOMS: &[Room] = &[
     ("indelible-store", &["indelible-event", "indelible-tlog"], &["indelible-testkit"]),
     ("indelible-search", &["indelible-event"], &["indelible-testkit"]),
     ("indelible-deliver", &["indelible-event", "indelible-tlog"], &["indelible-testkit"]),
+    ("indelible-detect", &["indelible-event"], &["indelible-testkit"]),
     ("indelible-access", &["indelible-event"], &["indelible-testkit"]),
     ("indelible-gateway", &["indelible-event", "indelible-access"], &["indelible-testkit"]),
     (
@@ -32,6 +33,7 @@ pub const ROOMS: &[Room] = &[
             "indelible-deliver",
             "indelible-access",
             "indelible-gateway",
+            "indelible-detect",
         ],
         &["indelible-testkit"],
     ),
@@ -46,12 +48,13 @@ pub const ROOMS: &[Room] = &[
             "indelible-deliver",
             "indelible-access",
             "indelible-gateway",
+            "indelible-detect",
             "indelible-server",
         ],
         &["indelible-testkit"],
     ),
     ("indelible-testkit", &["indelible-event", "indelible-tlog", "indelible-store"], &[]),
-    ("indelible-bench", &["indelible-event", "indelible-tlog", "indelible-verify"], &[]),
+    ("indelible-bench", &["indelible-event", "indelible-tlog", "indelible-verify", "indelible-detect"], &[]),
     ("xtask", &[], &[]),
 ];
 
