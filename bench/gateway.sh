@@ -32,6 +32,8 @@ pids+=($!)
 sleep 0.5
 upstream=$(cat "$folder/upstream")
 cat > "$folder/indelible.toml" << CONF
+[limits]
+connections = 8000
 [[gateway.llm]]
 name = "openai"
 mount = "/llm/openai"
