@@ -1,4 +1,4 @@
-//! Findings as they come: the first by place is kept, the list is capped, the verdict follows. Never: forgets that there was one.
+//! Findings as they come: the first by place is kept (an invalid checkpoint before all others), the list is capped, the verdict follows. Never: forgets that there was one.
 
 use crate::report::{FINDINGS_LISTED_MAX, Finding, FindingKind, IntegrityReport, Verdict};
 
@@ -19,9 +19,14 @@ impl Findings {
             FindingKind::Unreadable => self.unreadable += 1,
             _ => self.tampered = true,
         }
+        // What a checkpoint that nobody signed says of size and root is nothing to judge files by: it is named before them.
         let place = |finding: &Finding| {
-            let about_the_log = finding.kind != FindingKind::Unreadable;
-            (!about_the_log, finding.first_index.unwrap_or(u64::MAX))
+            let rank = match finding.kind {
+                FindingKind::CheckpointInvalid => 0,
+                FindingKind::Unreadable => 2,
+                _ => 1,
+            };
+            (rank, finding.first_index.unwrap_or(u64::MAX))
         };
         if self.first.as_ref().is_none_or(|first| place(&finding) < place(first)) {
             self.first = Some(finding.clone());

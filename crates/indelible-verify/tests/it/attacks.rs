@@ -243,6 +243,16 @@ fn a_hash_of_a_tile_and_the_tree_of_the_test_agree() {
     assert_eq!(encode_hashes(&[root_of(&hashes)]), log.get("tile/1/000.p/2")[32..]);
 }
 
+#[test]
+fn a_checkpoint_nobody_signed_is_named_before_the_files_that_its_size_asks_for() {
+    let log = Log::of(events(260));
+    let signed = String::from_utf8(log.get("checkpoint")).unwrap();
+    log.put("checkpoint", signed.replacen("\n260\n", "\n261\n", 1).as_bytes());
+    let report = log.verify();
+    assert_eq!(report.exit(), Exit::Tampered);
+    assert_eq!(report.integrity.first.unwrap().file.as_deref(), Some("checkpoint"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
