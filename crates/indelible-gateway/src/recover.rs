@@ -9,11 +9,11 @@ use std::sync::Arc;
 use indelible_event::batch::EventBatch;
 use indelible_event::doors::{EntryIndex, EntryReader, ReadError};
 use indelible_event::id::EventId;
-use indelible_event::view::EventView;
+use indelible_event::view::{AiView, EventView};
 use indelible_event::words::{Action, ActorType, OutcomePhase, OutcomeResult};
 
 use crate::caller::Caller;
-use crate::draft::{Draft, Ending, Resource, SOURCE_KIND, Text};
+use crate::draft::{Ai, Draft, Ending, Resource, SOURCE_KIND, Text};
 use crate::exchange::{INTENT, record};
 use crate::refusal::Refusal;
 use crate::surroundings::Surroundings;
@@ -37,8 +37,7 @@ pub struct Interrupted {
     action: Action,
     operation: String,
     resources: Vec<Resource>,
-    request_model: String,
-    tool_name: String,
+    ai: Ai,
 }
 
 /// Reads the entries from `from` to the log's present end and gives the intents of gateways that have no outcome there, oldest first.
@@ -159,18 +158,31 @@ impl Interrupted {
             action: Action::parse(view.action.as_deref()?)?,
             operation: owned(&view.operation),
             resources: resources.collect(),
-            request_model: owned(&view.ai.request_model),
-            tool_name: owned(&view.ai.tool_name),
+            ai: asked(&view.ai),
         })
     }
 
     fn outcome(&self, id: EventId) -> Draft {
         let mut draft = Draft::new(id, self.action, self.operation.clone());
         draft.resources.clone_from(&self.resources);
-        draft.ai.request_model = self.request_model.clone().into();
-        draft.ai.tool_name = self.tool_name.clone().into();
+        draft.ai.clone_from(&self.ai);
         draft.attribute(INTENT, self.intent.to_string());
         draft
+    }
+}
+
+/// What an intent says of the call: everything but how it was answered.
+fn asked(ai: &AiView<'_>) -> Ai {
+    let text = |text: &Option<std::borrow::Cow<'_, str>>| Text::from(text.as_deref().unwrap_or_default().to_owned());
+    Ai {
+        provider: text(&ai.provider),
+        operation: text(&ai.operation),
+        request_model: text(&ai.request_model),
+        conversation: text(&ai.conversation),
+        agent: text(&ai.agent),
+        tool_name: text(&ai.tool_name),
+        tool_call_id: text(&ai.tool_call_id),
+        ..Ai::default()
     }
 }
 

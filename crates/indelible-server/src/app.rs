@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use indelible_access::TokenBook;
 use indelible_access::door::Door;
 use indelible_event::env::{Clock, Randomness, RandomnessError};
+use indelible_event::id::EventId;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
@@ -78,6 +79,16 @@ impl Environment {
     /// Seconds since the epoch.
     pub(crate) fn now_seconds(&self) -> i64 {
         self.clock.now().0.div_euclid(1_000_000_000)
+    }
+
+    /// An id for an event of now.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness to give.
+    pub(crate) fn new_event_id(&self) -> Result<EventId, RandomnessError> {
+        let mut random = [0u8; 10];
+        self.randomness.fill(&mut random)?;
+        Ok(EventId::version_7(u64::try_from(self.clock.now().0 / 1_000_000).unwrap_or(0), random))
     }
 }
 

@@ -18,6 +18,7 @@ async fn an_interrupted_intent_is_closed_once() {
         let caller = Arc::new(caller);
         let mut intent = Draft::new(stage.s.new_id().unwrap(), Action::Infer, "chat.completions");
         intent.resources.push(Resource::new("model", "m"));
+        (intent.ai.provider, intent.ai.conversation) = ("openai".into(), "c-17".into());
         let resource =
             indelible_access::door::ResourceAsk { kind: "model".to_owned(), id: "m".to_owned(), labels: Vec::new() };
         let ask = caller.ask(&route, Action::Infer, "chat.completions", resource);
@@ -38,5 +39,6 @@ async fn an_interrupted_intent_is_closed_once() {
     assert_eq!((&last["outcome"]["reason"], &last["outcome"]["result"]), (&"interrupted".into(), &"failed".into()));
     assert_eq!((&last["outcome"]["request"], &last["actor"]["type"]), (&"interrupted".into(), &"agent".into()));
     assert_eq!((&last["resources"][0]["id"], &last["source"]["id"]), (&"m".into(), &"gateway/r".into()));
+    assert_eq!((&last["ai"]["provider"], &last["ai"]["conversation"]), (&"openai".into(), &"c-17".into()));
     assert_eq!(recover(&stage.s, reader, EntryIndex(0)).await.unwrap(), 0, "and not again");
 }

@@ -1,12 +1,16 @@
 //! `POST /v1/retrievals`: what a search for context brought back (RAG), as one event that links to the model call it was for.
 //!
 //! Promises: durable when answered; documents beyond what an event holds are counted, not dropped silently; scores are kept as
-//! thousandths, for events hold no fractions. Never: writes the query's text into the event.
+//! thousandths, for events hold no fractions; the query is sealed where the server has a vault (gateways, or content that is there).
+//! Never: writes the query's text into the event.
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use indelible_event::body::BodyFormat;
+use base64::Engine as _;
+use indelible_access::Identity;
+use indelible_event::body::{BodyFormat, BodyOutcome};
 use indelible_event::limits::LIST_ITEMS_MAX;
+use indelible_event::vault::{ContentAbout, Keep, SealedContent, VaultError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -16,6 +20,7 @@ use crate::call::{Answer, Call, json_response};
 use crate::problem::{Kind, Problem, Wrong};
 use crate::query_string::wrong;
 use crate::trail::Mark;
+use crate::vault::OpenVault;
 
 /// Documents named in an event; the index itself is a resource too.
 const DOCUMENTS_NAMED_MAX: usize = LIST_ITEMS_MAX - 1;
@@ -102,14 +107,21 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
     let identity = call.identity.as_ref().ok_or_else(|| Problem::internal("a recording call without an identity"))?;
     let log = call.log_or_default(told.log.as_deref())?;
     let scores = scores(&told.documents)?;
-    let event = serde_json::to_vec(&event(call, identity.name.as_str(), &told, &scores)).map_err(Problem::internal)?;
-    let outcome = read(&event, BodyFormat::Auto, 1, identity, &call.app.environment)?;
-    if outcome.faults_total > 0 || outcome.batch.is_empty() {
-        let rejected: Vec<Wrong> = outcome.faults.into_iter().map(Wrong::from).collect();
-        let detail = "the retrieval does not make an event; fields are named as in the event; nothing was recorded";
-        return Err(Problem::new(Kind::InvalidEvents, detail).with_errors(rejected, outcome.faults_total));
+    let mut event = event(call, identity.name.as_str(), &told, &scores);
+    let mut outcome = judged(&event, call, identity)?;
+    // Only for an event that can be recorded: what is sealed for none would lie there unnamed.
+    let sealed = match &told.query {
+        Some(query) => seal(call, &told, identity.name.as_str(), query, &mut event)?,
+        None => None,
+    };
+    if sealed.is_some() {
+        outcome = judged(&event, call, identity)?;
     }
-    let recorded = log.recorder.record(outcome.batch).await.map_err(|error| not_recorded(error, &outcome.lines))?;
+    let durable = async { sealed.map_or_else(|| Box::pin(async { Ok(()) }) as _, |sealed| sealed.durable).await };
+    // Side by side: the answer is given only when event and query are both on stable storage.
+    let (kept, recorded) = tokio::join!(durable, log.recorder.record(outcome.batch));
+    let recorded = recorded.map_err(|error| not_recorded(error, &outcome.lines))?;
+    kept.map_err(not_sealed)?;
     call.app.metrics.events.inc_by(recorded.count);
     let time = recorded.recorded.write();
     let id = outcome.ids.first().map(|(id, _)| id.to_string()).unwrap_or_default();
@@ -122,6 +134,56 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
     };
     let body = serde_json::to_vec(&answer).map_err(Problem::internal)?;
     Ok(Answer::new(json_response(StatusCode::OK, body), Mark::not_needed("what was recorded is the record")))
+}
+
+/// The event as what is recorded, or all that is wrong with it.
+fn judged(event: &Value, call: &Call, identity: &Identity) -> Result<BodyOutcome, Problem> {
+    let bytes = serde_json::to_vec(event).map_err(Problem::internal)?;
+    let outcome = read(&bytes, BodyFormat::Auto, 1, identity, &call.app.environment)?;
+    if outcome.faults_total > 0 || outcome.batch.is_empty() {
+        let rejected: Vec<Wrong> = outcome.faults.into_iter().map(Wrong::from).collect();
+        let detail = "the retrieval does not make an event; fields are named as in the event; nothing was recorded";
+        return Err(Problem::new(Kind::InvalidEvents, detail).with_errors(rejected, outcome.faults_total));
+    }
+    Ok(outcome)
+}
+
+/// Seals the query for the event, which gets its id here because the vault is told it; `None` where nothing is sealed.
+fn seal(
+    call: &Call,
+    told: &Retrieval,
+    actor: &str,
+    query: &str,
+    event: &mut Value,
+) -> Result<Option<SealedContent>, Problem> {
+    if matches!(call.app.vault, OpenVault::None) {
+        return Ok(None);
+    }
+    let id = call.app.environment.new_event_id().map_err(Problem::internal)?;
+    // Whom it is about: the last of the chain, as for the gateways.
+    let last = told.on_behalf_of.as_ref().and_then(Value::as_array).and_then(|chain| chain.last());
+    let subject = last.and_then(|person| person.get("id")).and_then(Value::as_str).unwrap_or(actor).to_owned();
+    let about = ContentAbout { event: id, subject, keep: Keep::Sealed };
+    let mut writer = call.app.vault.door().begin(about).map_err(not_sealed)?;
+    writer.write(query.as_bytes()).map_err(not_sealed)?;
+    let sealed = writer.finish().map_err(not_sealed)?;
+    event["id"] = json!(id.to_string());
+    event["sealed"] = json!([{
+        "name": "query",
+        "media_type": "text/plain; charset=utf-8",
+        "bytes": sealed.bytes,
+        "commitment": base64::engine::general_purpose::STANDARD.encode(sealed.commitment.0),
+    }]);
+    Ok(Some(sealed))
+}
+
+fn not_sealed(error: VaultError) -> Problem {
+    let kind = match error {
+        VaultError::Full => Kind::Full,
+        VaultError::Busy { .. } => Kind::Busy,
+        VaultError::Stopped { .. } => Kind::Unavailable,
+    };
+    Problem::new(kind, "the query could not be sealed, so the retrieval is not acknowledged").with_internal(error)
 }
 
 /// The event, as a client would send it.

@@ -58,6 +58,33 @@ fn of(events: &[Value], operation: &str) -> Vec<Value> {
 }
 
 #[test]
+fn the_query_of_a_retrieval_is_sealed_under_its_event() {
+    let folder = tempfile::tempdir().unwrap();
+    seal(&folder.path().join("data"), &[(1, "ana", Keep::Sealed, SECRET.as_bytes())]);
+    let server = Server::start_in(folder, Config::default());
+    let told = json!({
+        "query": "what did ana earn", "index": "hr", "documents": [{"id": "d1"}],
+        "on_behalf_of": [{"id": "planner", "type": "agent"}, {"id": "ben@example.com", "type": "human"}],
+    });
+    let answer = server.post("/v1/retrievals", told.to_string());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let stored = server.get(&format!("/v1/logs/main/entries/{}", answer.json()["index"])).json();
+    assert_eq!((&stored["sealed"][0]["name"], &stored["sealed"][0]["bytes"]), (&"query".into(), &17.into()));
+    assert!(!stored.to_string().contains("earn"));
+    let commitment = STANDARD.decode(stored["sealed"][0]["commitment"].as_str().unwrap()).unwrap();
+    let path = format!("/v1/sealed/{}?purpose=audit", Commitment(commitment.try_into().unwrap()));
+    let shown = server.get(&path);
+    assert_eq!(
+        (shown.text().as_str(), shown.header("x-indelible-event")),
+        ("what did ana earn", stored["id"].as_str().unwrap())
+    );
+    // it is about the person at the end of the chain, and goes when that person is forgotten
+    let forget = json!({"subject": "ben@example.com", "reason": "request 119"}).to_string();
+    assert_eq!(server.post("/v1/forget", &forget).status, 200);
+    assert_eq!(server.get(&path).status, 410);
+}
+
+#[test]
 fn content_is_shown_for_a_purpose_on_record_and_is_gone_once_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let long: Vec<u8> = (0..=250u8).cycle().take(1_500_000).collect();
