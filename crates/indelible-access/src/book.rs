@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use indelible_event::env::Randomness;
 
 use crate::file::TokenFile;
+use crate::holder::Holder;
 use crate::identity::{Identity, Refusal, TokenName, TokenNameError};
 use crate::role::Role;
 use crate::token::{TOKEN_TEXT_BYTES_MAX, TokenHash, TokenText, hex};
@@ -30,6 +31,8 @@ pub struct TokenRow {
     pub name: TokenName,
     /// What it may do.
     pub role: Role,
+    /// Who holds it.
+    pub holder: Holder,
     /// The logs it is limited to; `None` means every log.
     pub logs: Option<Vec<String>>,
     /// When it was made, in seconds since the epoch, as the next three.
@@ -51,6 +54,8 @@ pub struct NewToken {
     pub name: TokenName,
     /// What it may do.
     pub role: Role,
+    /// Who will hold it.
+    pub holder: Holder,
     /// The logs to limit it to.
     pub logs: Option<Vec<String>>,
     /// When it stops working, in seconds since the epoch.
@@ -98,7 +103,7 @@ pub enum TokenError {
         known: i64,
     },
     /// A row holds what this program never writes.
-    #[error("the token file {} is damaged: a row holds an unknown role or name", path.display())]
+    #[error("the token file {} is damaged: a row holds an unknown role, name or holder", path.display())]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -192,7 +197,13 @@ impl TokenBook {
     pub fn mint_admin(&self, chosen: Option<&TokenText>, now: i64) -> Result<Option<Minted>, TokenError> {
         let rows = self.file().rows()?;
         let is_live = |row: &TokenRow| row.revoked.is_none() && row.expires.is_none_or(|expires| expires > now);
-        let admin = NewToken { name: TokenName::new(ADMIN_NAME)?, role: Role::Admin, logs: None, expires: None };
+        let admin = NewToken {
+            name: TokenName::new(ADMIN_NAME)?,
+            role: Role::Admin,
+            holder: Holder::default(),
+            logs: None,
+            expires: None,
+        };
         let Some(chosen) = chosen else {
             if rows.iter().any(|(row, _)| row.role == Role::Admin && is_live(row)) {
                 return Ok(None);
@@ -299,6 +310,7 @@ impl TokenBook {
             id: format!("tok_{}", hex(&bytes)),
             name: new.name,
             role: new.role,
+            holder: new.holder,
             logs: new.logs,
             created: now,
             expires: new.expires,
@@ -318,6 +330,7 @@ fn identity(row: &TokenRow) -> Identity {
         id: row.id.clone(),
         name: row.name.clone(),
         role: row.role,
+        holder: row.holder.clone(),
         logs: row.logs.clone(),
         expires: row.expires,
         used: AtomicI64::new(row.used),

@@ -5,15 +5,18 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use indelible_event::words::ActorType;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+use serde_json::json;
 
 use crate::book::{TokenError, TokenRow};
+use crate::holder::Holder;
 use crate::identity::TokenName;
 use crate::role::Role;
 use crate::token::TokenHash;
 
 /// The layout of this file, kept in SQLite's `user_version`.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
 
 const CREATE: &str = "
 create table tokens (
@@ -26,10 +29,21 @@ create table tokens (
     expires integer,
     revoked integer,
     used    integer not null default 0,
-    origin  text not null
+    origin  text not null,
+    actor_type text not null default 'service',
+    roles   text not null default '[]',
+    groups  text not null default '[]'
 ) strict;
 create unique index tokens_live_name on tokens (name) where revoked is null;
-pragma user_version = 1;
+pragma user_version = 2;
+";
+
+/// From layout 1, whose tokens were all services without roles and groups. Roles and groups are JSON lists.
+const FROM_1: &str = "
+alter table tokens add column actor_type text not null default 'service';
+alter table tokens add column roles text not null default '[]';
+alter table tokens add column groups text not null default '[]';
+pragma user_version = 2;
 ";
 
 /// The file could not be connected to.
@@ -73,6 +87,7 @@ impl TokenFile {
         let layout: i64 = connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(fail)?;
         match layout {
             0 => connection.execute_batch(&format!("begin immediate; {CREATE} commit;")).map_err(fail)?,
+            1 => connection.execute_batch(&format!("begin immediate; {FROM_1} commit;")).map_err(fail)?,
             LAYOUT => {}
             found => return Err(TokenError::Layout { path: path.to_owned(), found, known: LAYOUT }),
         }
@@ -83,7 +98,7 @@ impl TokenFile {
     pub(crate) fn rows(&self) -> Result<Vec<(TokenRow, TokenHash)>, TokenError> {
         let read = || -> rusqlite::Result<Vec<(Option<TokenRow>, [u8; 32])>> {
             let mut statement = self.connection.prepare(
-                "select id, name, role, logs, created, expires, revoked, used, origin, hash from tokens order by created, id",
+                "select id, name, role, logs, created, expires, revoked, used, origin, hash, actor_type, roles, groups from tokens order by created, id",
             )?;
             let rows = statement.query_map([], |row| Ok((read_row(row)?, row.get::<_, [u8; 32]>(9)?)))?;
             rows.collect()
@@ -101,7 +116,8 @@ impl TokenFile {
     pub(crate) fn insert(&self, row: &TokenRow, hash: &TokenHash) -> Result<(), TokenError> {
         let logs = row.logs.as_ref().map(|logs| logs.join(","));
         let result = self.connection.execute(
-            "insert into tokens (id, name, role, hash, logs, created, expires, origin) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "insert into tokens (id, name, role, hash, logs, created, expires, origin, actor_type, roles, groups)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 row.id,
                 row.name.as_str(),
@@ -110,7 +126,10 @@ impl TokenFile {
                 logs,
                 row.created,
                 row.expires,
-                if row.from_environment { "environment" } else { "made" }
+                if row.from_environment { "environment" } else { "made" },
+                row.holder.actor_type().as_str(),
+                json!(row.holder.roles()).to_string(),
+                json!(row.holder.groups()).to_string(),
             ],
         );
         match result {
@@ -154,10 +173,13 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<Option<TokenRow>> {
     let logs: Option<String> = row.get(3)?;
     let origin: String = row.get(8)?;
     let (Ok(name), Some(role)) = (TokenName::new(&name), Role::parse(&role)) else { return Ok(None) };
+    let (actor_type, roles, groups): (String, String, String) = (row.get(10)?, row.get(11)?, row.get(12)?);
+    let Some(holder) = holder(&actor_type, &roles, &groups) else { return Ok(None) };
     Ok(Some(TokenRow {
         id: row.get(0)?,
         name,
         role,
+        holder,
         logs: logs.map(|logs| logs.split(',').filter(|log| !log.is_empty()).map(str::to_owned).collect()),
         created: row.get(4)?,
         expires: row.get(5)?,
@@ -165,4 +187,38 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<Option<TokenRow>> {
         used: row.get(7)?,
         from_environment: origin == "environment",
     }))
+}
+
+fn holder(actor_type: &str, roles: &str, groups: &str) -> Option<Holder> {
+    let names = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+    Holder::new(ActorType::parse(actor_type)?, names(roles)?, names(groups)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_the_first_layout_become_services_and_later_ones_keep_their_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite");
+        let old = "create table tokens (
+                id text primary key not null, name text not null, role text not null, hash blob not null unique, logs text,
+                created integer not null, expires integer, revoked integer, used integer not null default 0, origin text not null
+            ) strict;
+            create unique index tokens_live_name on tokens (name) where revoked is null;
+            insert into tokens values ('tok_1', 'app', 'gateway', zeroblob(32), 'main', 5, null, null, 0, 'made');
+            pragma user_version = 1;";
+        connect(&path).unwrap().execute_batch(old).unwrap();
+        let file = TokenFile::open(&path).unwrap();
+        let (row, _) = file.rows().unwrap().remove(0);
+        assert_eq!((row.name.as_str(), &row.holder), ("app", &Holder::default()));
+        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let holder = Holder::new(ActorType::Agent, names("analyst reader"), names("fraud")).unwrap();
+        let second = TokenRow { id: "tok_2".to_owned(), name: TokenName::new("bot").unwrap(), holder, ..row };
+        file.insert(&second, &TokenHash([1; 32])).unwrap();
+        drop(file);
+        let rows = TokenFile::open(&path).unwrap().rows().unwrap();
+        assert_eq!(rows[1].0, second);
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use indelible_event::words::ActorType;
 
+use crate::holder::Holder;
 use crate::role::Role;
 
 /// Longest name of a token in bytes; it becomes `actor.id` and `source.id` of events.
@@ -68,6 +69,8 @@ pub struct Identity {
     pub name: TokenName,
     /// What it may do.
     pub role: Role,
+    /// Who holds it.
+    pub holder: Holder,
     /// The logs it is limited to; `None` means every log.
     pub logs: Option<Vec<String>>,
     /// When it stops working, in seconds since the epoch.
@@ -86,10 +89,10 @@ impl Identity {
         }
     }
 
-    /// The holder as the actor of an event: id, type, roles and groups.
+    /// The holder as the actor of an event: id, type, roles (the token's where the holder has none) and groups.
     #[must_use]
     pub fn as_actor(&self) -> (&str, ActorType, Vec<String>, Vec<String>) {
-        (self.name.as_str(), ActorType::Service, vec![self.role.word().to_owned()], Vec::new())
+        (self.name.as_str(), self.holder.actor_type(), self.holder.roles_or(self.role), self.holder.groups().to_vec())
     }
 
     /// When it was last used, in seconds since the epoch; 0 for never.

@@ -4,12 +4,13 @@
 //! the look-up of a request's token touches memory only and takes no time that depends on stored secrets; a token that was
 //! revoked or has expired opens nothing from then on. Never: knows HTTP, a log, or the store; writes a secret anywhere.
 //!
-//! Reading order: what a role may do, a token's text and hash, who presents it, the book of tokens and its file; then the door
+//! Reading order: what a role may do, a token's text and hash, who holds and presents it, the book of tokens and its file; then the door
 //! that gateways ask.
 
 pub mod role;
 pub mod token;
 
+pub mod holder;
 pub mod identity;
 
 pub mod book;
@@ -25,6 +26,7 @@ pub mod door;
 pub use file::ConnectError;
 
 pub use book::{Minted, NewToken, TokenBook, TokenError, TokenRow};
+pub use holder::{Holder, HolderError};
 pub use identity::{Identity, Refusal, TokenName};
 pub use role::{Action, Role};
 pub use token::{TokenHash, TokenText};

@@ -117,7 +117,7 @@ impl Call {
     pub(crate) fn event_of(&self, action: Action) -> EventBuilder<'_> {
         let now = self.app.trail.now();
         let (actor_type, id) = match &self.identity {
-            Some(identity) => (ActorType::Service, identity.name.as_str()),
+            Some(identity) => (identity.holder.actor_type(), identity.name.as_str()),
             None => (ActorType::Anonymous, "anonymous"),
         };
         let mut event = EventBuilder::new(now, action, self.route.operation.word(), actor_type, id)
@@ -139,7 +139,10 @@ impl Call {
 
     /// Who was refused what, for the count.
     pub(crate) fn refused(&self, kind: Kind) -> Refused {
-        let actor = self.identity.as_ref().map(|identity| (identity.name.as_str().to_owned(), identity.role));
+        let actor = self
+            .identity
+            .as_ref()
+            .map(|identity| (identity.name.as_str().to_owned(), identity.role, identity.holder.actor_type()));
         // The path names a log only on some routes; a name that is none of ours is not repeated.
         let log = actor.as_ref().and_then(|_| self.app.logs.get(self.path_part("name")));
         Refused { actor, ip: self.ip, operation: self.route.operation, kind, log: log.map(|log| log.name().to_owned()) }

@@ -28,7 +28,7 @@ fn open(folder: &TempDir) -> TokenBook {
 }
 
 fn new(name: &str, role: Role) -> NewToken {
-    NewToken { name: TokenName::new(name).unwrap(), role, logs: None, expires: None }
+    NewToken { name: TokenName::new(name).unwrap(), role, holder: Holder::default(), logs: None, expires: None }
 }
 
 fn make(book: &TokenBook, new: NewToken) -> (TokenRow, String) {

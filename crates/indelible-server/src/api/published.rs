@@ -92,7 +92,10 @@ fn what_it_holds(path: &str) -> Option<Read> {
 }
 
 async fn on_record(call: &Call, log: &LogHandle, path: &str, read: Read) -> Result<Mark, Problem> {
-    let actor = call.identity.as_ref().map(|identity| (identity.name.as_str().to_owned(), identity.role));
+    let actor = call
+        .identity
+        .as_ref()
+        .map(|identity| (identity.name.as_str().to_owned(), identity.role, identity.holder.actor_type()));
     let reader = Reader { log: log.name().to_owned(), actor, ip: call.ip };
     call.app.published_reads.record(&call.app.trail, log, &reader, path, read).await
 }

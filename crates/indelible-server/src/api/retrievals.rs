@@ -107,7 +107,7 @@ pub(crate) async fn record(call: &Call, body: Body) -> Result<Answer, Problem> {
     let identity = call.identity.as_ref().ok_or_else(|| Problem::internal("a recording call without an identity"))?;
     let log = call.log_or_default(told.log.as_deref())?;
     let scores = scores(&told.documents)?;
-    let mut event = event(call, identity.name.as_str(), &told, &scores);
+    let mut event = event(call, identity, &told, &scores);
     let mut outcome = judged(&event, call, identity)?;
     // Only for an event that can be recorded: what is sealed for none would lie there unnamed.
     let sealed = match &told.query {
@@ -187,7 +187,7 @@ fn not_sealed(error: VaultError) -> Problem {
 }
 
 /// The event, as a client would send it.
-fn event(call: &Call, actor: &str, told: &Retrieval, scores: &[i64]) -> Value {
+fn event(call: &Call, identity: &Identity, told: &Retrieval, scores: &[i64]) -> Value {
     let mut resources = vec![json!({"type": "index", "id": told.index, "count": told.documents.len()})];
     for document in told.documents.iter().take(DOCUMENTS_NAMED_MAX) {
         let mut resource = json!({"type": "document", "id": document.id});
@@ -202,7 +202,7 @@ fn event(call: &Call, actor: &str, told: &Retrieval, scores: &[i64]) -> Value {
     let mut ai = json!({"operation": "retrieval"});
     let mut attributes = Map::new();
     let mut event = json!({
-        "actor": {"id": actor, "type": "service", "auth": "token"},
+        "actor": {"id": identity.name.as_str(), "type": identity.holder.actor_type().as_str(), "auth": "token"},
         "action": "read", "operation": "retrieval", "resources": resources,
         "outcome": {"result": "allowed", "request": call.id.as_str()},
     });

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use indelible_access::{NewToken, Role, TokenError, TokenName, TokenRow};
+use indelible_access::{Holder, HolderError, NewToken, Role, TokenError, TokenName, TokenRow};
+use indelible_event::json::Value;
 use indelible_event::time::RecordedTime;
-use indelible_event::words::{Action, OutcomeResult};
+use indelible_event::words::{Action, ActorType, OutcomeResult};
 use serde::{Deserialize, Serialize};
 
 use super::blocking;
@@ -24,6 +25,14 @@ pub(crate) struct NewTokenRequest {
     name: String,
     /// `admin`, `ingest`, `read`, `gateway` or `approver`.
     role: String,
+    /// Who will hold it: `human`, `service` (when missing) or `agent`. Policies and events see it.
+    actor_type: Option<String>,
+    /// The roles of its holder, for policies and budgets (`principal in Role::"…"`); not what the token may do here.
+    #[serde(default)]
+    roles: Vec<String>,
+    /// The groups of its holder (`principal in Group::"…"`).
+    #[serde(default)]
+    groups: Vec<String>,
     /// The logs to limit it to; every log when missing.
     logs: Option<Vec<String>>,
     /// When it stops working (RFC 3339, such as `2027-01-01T00:00:00Z`); never when missing.
@@ -37,6 +46,12 @@ pub(crate) struct TokenAnswer {
     id: String,
     name: String,
     role: &'static str,
+    /// Who holds it.
+    actor_type: &'static str,
+    /// The holder's roles.
+    roles: Vec<String>,
+    /// The holder's groups.
+    groups: Vec<String>,
     /// The logs it is limited to; `null` for every log.
     logs: Option<Vec<String>>,
     created: String,
@@ -127,7 +142,12 @@ fn described<'a>(event: Event<'a>, row: &'a TokenRow) -> Event<'a> {
         .resource("token", &row.id)
         .attribute("name", row.name.as_str())
         .attribute("role", row.role.word())
+        .attribute("actor_type", row.holder.actor_type().as_str())
         .attribute("logs", logs);
+    let named = [("roles", row.holder.roles()), ("groups", row.holder.groups())];
+    let event = named.into_iter().filter(|(_, names)| !names.is_empty()).fold(event, |event, (field, names)| {
+        event.attribute(field, Value::List(names.iter().map(|name| Value::Text(name.as_str().into())).collect()))
+    });
     match row.expires {
         Some(expires) => event.attribute("expires", time(expires)),
         None => event,
@@ -141,6 +161,7 @@ fn new_token(call: &Call, body: &[u8]) -> Result<NewToken, Problem> {
     let role = Role::parse(&asked.role).ok_or_else(|| {
         wrong("role", "wrong-value", "the role is `admin`, `ingest`, `read`, `gateway` or `approver`".to_owned())
     })?;
+    let holder = holder(asked.actor_type.as_deref(), asked.roles, asked.groups)?;
     let expires = asked.expires.as_deref().map(|text| expiry(call, text)).transpose()?;
     if let Some(logs) = &asked.logs {
         if logs.is_empty() || logs.len() > indelible_access::book::TOKEN_LOGS_MAX {
@@ -157,7 +178,20 @@ fn new_token(call: &Call, body: &[u8]) -> Result<NewToken, Problem> {
             call.app.logs.find(log)?;
         }
     }
-    Ok(NewToken { name, role, logs: asked.logs, expires })
+    Ok(NewToken { name, role, holder, logs: asked.logs, expires })
+}
+
+fn holder(actor_type: Option<&str>, roles: Vec<String>, groups: Vec<String>) -> Result<Holder, Problem> {
+    let word = actor_type.unwrap_or(ActorType::Service.as_str());
+    let actor_type = ActorType::parse(word)
+        .ok_or_else(|| wrong("actor_type", "wrong-value", "it is `human`, `service` or `agent`".to_owned()))?;
+    Holder::new(actor_type, roles, groups).map_err(|error| {
+        let field = match error {
+            HolderError::ActorType { .. } => "actor_type",
+            HolderError::TooMany { field, .. } | HolderError::Name { field, .. } => field,
+        };
+        wrong(field, "wrong-value", error.to_string())
+    })
 }
 
 fn expiry(call: &Call, text: &str) -> Result<i64, Problem> {
@@ -175,6 +209,9 @@ fn answer(row: TokenRow) -> TokenAnswer {
         id: row.id,
         name: row.name.to_string(),
         role: row.role.word(),
+        actor_type: row.holder.actor_type().as_str(),
+        roles: row.holder.roles().to_vec(),
+        groups: row.holder.groups().to_vec(),
         logs: row.logs,
         created: time(row.created),
         expires: row.expires.map(time),

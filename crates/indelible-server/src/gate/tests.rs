@@ -111,7 +111,13 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let randomness = Arc::new(SystemRandomness);
         let tokens = TokenBook::open(&folder.path().join("state.sqlite"), randomness.clone()).unwrap();
-        let new = NewToken { name: TokenName::new("root").unwrap(), role: Role::Admin, logs: None, expires: None };
+        let new = NewToken {
+            name: TokenName::new("root").unwrap(),
+            role: Role::Admin,
+            holder: indelible_access::Holder::default(),
+            logs: None,
+            expires: None,
+        };
         let (_, text) = tokens.keep(tokens.mint(new, 0).unwrap()).unwrap();
         let log = Arc::new(Fake::default());
         let config = LogConfig { name: "main".to_owned(), ..LogConfig::default() };

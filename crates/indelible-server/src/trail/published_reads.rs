@@ -29,7 +29,7 @@ pub(crate) struct Reader {
     /// The log's name.
     pub(crate) log: String,
     /// Name and role of the token; `None` on a public log.
-    pub(crate) actor: Option<(String, Role)>,
+    pub(crate) actor: Option<(String, Role, ActorType)>,
     /// The client's address.
     pub(crate) ip: Option<IpAddr>,
 }
@@ -134,11 +134,11 @@ pub(crate) enum All {
 
 fn begin(reader: &Reader, now: RecordedTime) -> EventBuilder<'_> {
     let (actor_type, id) = match &reader.actor {
-        Some((name, _)) => (ActorType::Service, name.as_str()),
+        Some((name, _, actor_type)) => (*actor_type, name.as_str()),
         None => (ActorType::Anonymous, "anonymous"),
     };
     let mut event = EventBuilder::new(now, Action::Read, OPERATION, actor_type, id);
-    if let Some((_, role)) = &reader.actor {
+    if let Some((_, role, _)) = &reader.actor {
         event = event.actor_role(role.word()).actor_auth("token");
     }
     match reader.ip {

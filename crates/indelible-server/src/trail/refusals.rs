@@ -31,8 +31,8 @@ const BUSY_EVENTS: usize = 16;
 /// Who was refused what. One count each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Refused {
-    /// Name and role of the token, if it was a live one.
-    pub(crate) actor: Option<(String, Role)>,
+    /// Name, role and kind of holder of the token, if it was a live one.
+    pub(crate) actor: Option<(String, Role, ActorType)>,
     /// The client's address; `None` when it stands for many callers.
     pub(crate) ip: Option<IpAddr>,
     /// What was asked for.
@@ -128,7 +128,7 @@ impl Refusals {
 /// The event for `count` refusals.
 pub(crate) fn event(refused: &Refused, now: RecordedTime, count: u64) -> EventBuilder<'_> {
     let (actor_type, id) = match &refused.actor {
-        Some((name, _)) => (ActorType::Service, name.as_str()),
+        Some((name, _, actor_type)) => (*actor_type, name.as_str()),
         None => (ActorType::Anonymous, "anonymous"),
     };
     let result = match refused.kind {
@@ -140,7 +140,7 @@ pub(crate) fn event(refused: &Refused, now: RecordedTime, count: u64) -> EventBu
         .code(status_word(refused.kind))
         .reason(refused.kind.row().title)
         .attribute("count", i64::try_from(count).unwrap_or(i64::MAX));
-    if let Some((_, role)) = &refused.actor {
+    if let Some((_, role, _)) = &refused.actor {
         event = event.actor_role(role.word()).actor_auth("token");
     }
     if let Some(ip) = refused.ip {

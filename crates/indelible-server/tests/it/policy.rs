@@ -63,6 +63,43 @@ fn endings(server: &Server) -> Vec<String> {
 }
 
 #[test]
+fn policies_see_who_holds_a_token_and_so_does_the_record() {
+    let policies = TempDir::new().unwrap();
+    let text = "@id(\"analysts\") permit(principal in Role::\"analyst\", action, resource) when { principal.type == \"agent\" };
+        @id(\"fraud\") permit(principal in Group::\"fraud\", action, resource);";
+    std::fs::write(policies.path().join("a.cedar"), text).unwrap();
+    let server = server(&policies);
+    let token = |name: &str, more: Value| {
+        let mut body = json!({"name": name, "role": "gateway"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = server.post("/v1/tokens", body.to_string());
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["token"].as_str().unwrap().to_owned()
+    };
+    for (name, more, status) in [
+        ("a", json!({"actor_type": "agent", "roles": ["analyst"]}), 200),
+        ("b", json!({"actor_type": "human", "roles": ["analyst"]}), 403),
+        ("c", json!({"roles": ["clerk"], "groups": ["audit", "fraud"]}), 200),
+        ("d", json!({}), 403),
+    ] {
+        assert_eq!(ask(&server, &token(name, more), "m").status, status, "{name}");
+    }
+    let events = server.get("/v1/events?q=operation:chat.completions&order=asc").json();
+    let first = &events["events"][0]["event"]["actor"];
+    assert_eq!((&first["id"], &first["type"], &first["roles"]), (&json!("a"), &json!("agent"), &json!(["analyst"])));
+    let listed = server.get("/v1/tokens").json();
+    let c = listed["tokens"].as_array().unwrap().iter().find(|token| token["name"] == "c").unwrap();
+    assert_eq!((&c["actor_type"], &c["groups"]), (&json!("service"), &json!(["audit", "fraud"])));
+    for (wrong, field) in [
+        (json!({"name": "x", "role": "gateway", "actor_type": "anonymous"}), "actor_type"),
+        (json!({"name": "x", "role": "gateway", "roles": [""]}), "roles"),
+    ] {
+        let answer = server.post("/v1/tokens", wrong.to_string());
+        assert_eq!((answer.status, answer.text().contains(field)), (400, true), "{}", answer.text());
+    }
+}
+
+#[test]
 fn a_held_call_goes_on_when_another_person_approves_and_all_of_it_is_on_record() {
     let policies = TempDir::new().unwrap();
     let text = "@id(\"ask\") @hold(\"sure?\") permit(principal, action == Action::\"infer\", resource);";

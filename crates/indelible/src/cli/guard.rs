@@ -26,7 +26,7 @@ pub(crate) enum RoleArgument {
 pub(crate) enum TokenCommand {
     /// Make a token; it is shown once.
     #[command(
-        after_help = "Examples:\n  indelible token create checkout-service --role ingest\n  indelible token create auditor --role read --logs main --expires 2027-01-01T00:00:00Z"
+        after_help = "Examples:\n  indelible token create checkout-service --role ingest\n  indelible token create auditor --role read --logs main --expires 2027-01-01T00:00:00Z\n  indelible token create claims-bot --role gateway --actor-type agent --as-role analyst --group fraud"
     )]
     Create {
         /// A name, which will stand in the log as the actor.
@@ -34,6 +34,15 @@ pub(crate) enum TokenCommand {
         /// What it allows.
         #[arg(long, value_enum)]
         role: RoleArgument,
+        /// Who will hold it: human, service or agent. Policies and events see it.
+        #[arg(long, value_name = "TYPE")]
+        actor_type: Option<String>,
+        /// A role of its holder, for policies and budgets; may be repeated. What the token may do here is `--role`.
+        #[arg(long = "as-role", value_name = "ROLE")]
+        as_roles: Vec<String>,
+        /// A group of its holder; may be repeated.
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
         /// Only for these logs (comma-separated).
         #[arg(long)]
         logs: Option<String>,

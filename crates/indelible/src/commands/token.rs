@@ -12,8 +12,11 @@ use crate::output::{Format, field, print, stdout, table};
 pub(crate) fn run(server: &ServerArguments, command: &TokenCommand) -> Result<Exit, CliError> {
     let client = Client::new(server)?;
     match command {
-        TokenCommand::Create { name, role, logs, expires, format } => {
-            let mut body = json!({"name": name, "role": role_word(*role)});
+        TokenCommand::Create { name, role, actor_type, as_roles, groups, logs, expires, format } => {
+            let mut body = json!({"name": name, "role": role_word(*role), "roles": as_roles, "groups": groups});
+            if let Some(actor_type) = actor_type {
+                body["actor_type"] = Value::String(actor_type.clone());
+            }
             if let Some(logs) = logs {
                 body["logs"] = logs.split(',').map(|log| Value::String(log.trim().to_owned())).collect();
             }
@@ -50,11 +53,18 @@ fn list(client: &Client, format: Format) -> Result<(), CliError> {
     }
     let empty = Vec::new();
     let tokens = answer.get("tokens").and_then(Value::as_array).unwrap_or(&empty);
-    let columns = ["id", "name", "role", "created", "expires", "revoked", "last_used"];
+    let columns = ["id", "name", "role", "actor_type", "roles", "groups", "created", "expires", "revoked", "last_used"];
     let rows: Vec<Vec<String>> =
-        tokens.iter().map(|token| columns.iter().map(|column| field(token, &[column])).collect()).collect();
+        tokens.iter().map(|token| columns.iter().map(|column| cell(token, column)).collect()).collect();
     table(&mut out, &columns, &rows)?;
     Ok(out.flush()?)
+}
+
+fn cell(token: &Value, column: &str) -> String {
+    match token.get(column) {
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        _ => field(token, &[column]),
+    }
 }
 
 pub(crate) fn role_word(role: RoleArgument) -> &'static str {
