@@ -10,6 +10,8 @@ pub mod gateway;
 pub mod gateway_streams;
 #[cfg(feature = "heavy")]
 pub mod heavy;
+#[cfg(feature = "heavy")]
+pub mod rules;
 pub mod store;
 pub mod tlog;
 

@@ -19,7 +19,7 @@ pub const ROOMS: &[Room] = &[
     ("indelible-store", &["indelible-event", "indelible-tlog"], &["indelible-testkit"]),
     ("indelible-search", &["indelible-event"], &["indelible-testkit"]),
     ("indelible-deliver", &["indelible-event", "indelible-tlog"], &["indelible-testkit"]),
-    ("indelible-detect", &["indelible-event"], &["indelible-testkit"]),
+    ("indelible-detect", &["indelible-event"], &[]),
     ("indelible-access", &["indelible-event"], &["indelible-testkit"]),
     ("indelible-gateway", &["indelible-event", "indelible-access"], &["indelible-testkit"]),
     (
@@ -54,7 +54,7 @@ pub const ROOMS: &[Room] = &[
         &["indelible-testkit"],
     ),
     ("indelible-testkit", &["indelible-event", "indelible-tlog", "indelible-store"], &[]),
-    ("indelible-bench", &["indelible-event", "indelible-tlog", "indelible-verify", "indelible-detect"], &[]),
+    ("indelible-bench", &["indelible-event", "indelible-tlog", "indelible-verify"], &[]),
     ("xtask", &[], &[]),
 ];
 

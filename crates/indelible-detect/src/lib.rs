@@ -6,4 +6,6 @@
 //! recording, or needs a runtime.
 
 pub mod finding;
+pub mod rules;
 pub mod seen;
+pub mod sources;

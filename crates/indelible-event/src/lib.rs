@@ -27,7 +27,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: the limits, the words of an event, the bytes of an event, then the two doors of the log, then the vault.
+//! Reading order: the limits, the words of an event, the bytes of an event, then the two doors of the log, then the vault,
+//! then what the numbers of sources say.
 
 pub mod limits;
 
@@ -52,5 +53,7 @@ pub mod view;
 pub mod doors;
 
 pub mod vault;
+
+pub mod completeness;
 
 pub use shape::{OWN_SOURCE_KIND, SCHEMA};

@@ -20,6 +20,7 @@ use crate::trail::published_reads::PublishedReads;
 use crate::trail::refusals::Refusals;
 use crate::trail::reserve::Reserve;
 use crate::vault::OpenVault;
+use crate::watched::Watched;
 
 /// The unit in which memory for bodies is shared out. Bodies up to this size need no share: the number of connections bounds
 /// them.
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) trail: Trail,
     pub(crate) refusals: Refusals,
     pub(crate) published_reads: PublishedReads,
+    /// What watching the logs showed last.
+    pub(crate) watched: Arc<Watched>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) request_ids: RequestIds,
     /// Memory for large bodies, in units of [`BODY_SHARE_BYTES`].
@@ -113,6 +116,7 @@ impl App {
             )?,
             refusals: Refusals::default(),
             published_reads: PublishedReads::default(),
+            watched: Arc::default(),
             metrics,
             request_ids: RequestIds::new(&*environment.randomness)?,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory.in_memory() / BODY_SHARE_BYTES)),

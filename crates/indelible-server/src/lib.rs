@@ -33,6 +33,8 @@ mod serve;
 pub mod telemetry;
 mod tls;
 mod vault;
+mod watch;
+mod watched;
 
 pub use assemble::AssembleError;
 pub use gateways::GatewaysError;

@@ -17,6 +17,8 @@ pub enum Operation {
     Follow,
     /// Count events.
     Count,
+    /// List the sources of a log.
+    ListSources,
     /// Read-only SQL.
     Sql,
     /// Export events in bulk.
@@ -81,6 +83,7 @@ impl Operation {
             Self::Search => "events.search",
             Self::Follow => "events.follow",
             Self::Count => "events.count",
+            Self::ListSources => "sources.list",
             Self::Sql => "events.sql",
             Self::Export => "events.export",
             Self::ListLogs => "logs.list",
@@ -154,12 +157,13 @@ const ABOUT_THE_SERVER: Trace = Trace::Not("says nothing about what is in a log"
 
 /// The table.
 #[rustfmt::skip]
-pub static ROUTES: [Route; 29] = [
+pub static ROUTES: [Route; 30] = [
     route(Operation::Record, Method::POST, "/v1/events", Some(Action::Record), Trace::ItsOwnRecord),
     route(Operation::RecordRetrieval, Method::POST, "/v1/retrievals", Some(Action::Record), Trace::ItsOwnRecord),
     route(Operation::Search, Method::GET, "/v1/events", Some(Action::Search), Trace::EachBeforeAnswer),
     route(Operation::Follow, Method::GET, "/v1/events/stream", Some(Action::Search), Trace::EachBeforeAnswer),
     route(Operation::Count, Method::GET, "/v1/stats", Some(Action::Search), Trace::EachBeforeAnswer),
+    route(Operation::ListSources, Method::GET, "/v1/sources", Some(Action::Search), Trace::EachBeforeAnswer),
     route(Operation::Sql, Method::POST, "/v1/sql", Some(Action::Sql), Trace::EachBeforeAnswer),
     route(Operation::Export, Method::GET, "/v1/export", Some(Action::Export), Trace::EachBeforeAnswer),
     route(Operation::ListLogs, Method::GET, "/v1/logs", Some(Action::DescribeLogs), Trace::EachBeforeAnswer),
@@ -215,6 +219,7 @@ mod tests {
              GET /v1/events -> admin read\n\
              GET /v1/events/stream -> admin read\n\
              GET /v1/stats -> admin read\n\
+             GET /v1/sources -> admin read\n\
              POST /v1/sql -> admin read\n\
              GET /v1/export -> admin read\n\
              GET /v1/logs -> admin ingest read\n\

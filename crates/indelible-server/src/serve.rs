@@ -39,7 +39,7 @@ use crate::problem::Problem;
 use crate::protocols::{Protocols, begins_http2};
 use crate::tls::{TlsError, acceptor};
 use crate::trail::OWN_SOURCE_ID;
-use crate::{background, indexer};
+use crate::{background, indexer, watch as watching_logs};
 
 /// How long to wait after the operating system refused a connection (no file handles, …).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -146,7 +146,8 @@ pub async fn run(
     app.gateways.begin(app.logs.first()).await.map_err(AssembleError::from)?;
     let each_second = background::start_each_second(&app, stopping.clone());
     let sums = background::start(&app, stopping);
-    let indexers = indexer::start(&app);
+    let mut threads = indexer::start(&app);
+    threads.extend(watching_logs::start(&app));
     ready(Ready {
         url: url(&app.config, address, tls.is_some()),
         address,
@@ -173,7 +174,7 @@ pub async fn run(
     if let Err(error) = sums.await {
         tracing::error!(%error, "the sums of the trail ended early");
     }
-    close(&app, indexers).await;
+    close(&app, threads).await;
     drop(assembled);
     Ok(())
 }
@@ -254,7 +255,7 @@ fn policy_words(app: &App) -> String {
 }
 
 /// The last words of the server, then of each log.
-async fn close(app: &Arc<App>, indexers: Vec<JoinHandle<()>>) {
+async fn close(app: &Arc<App>, threads: Vec<JoinHandle<()>>) {
     let places = [(&app.queries, app.config.limits.queries), (&app.followers, app.config.limits.followers)];
     for (places, count) in places {
         let all = places.acquire_many(u32::try_from(count).unwrap_or(u32::MAX));
@@ -269,7 +270,7 @@ async fn close(app: &Arc<App>, indexers: Vec<JoinHandle<()>>) {
         tracing::error!(cause = problem.cause(), "the stop could not be recorded");
     }
     let ended =
-        tokio::task::spawn_blocking(move || indexers.into_iter().filter_map(|thread| thread.join().err()).count());
+        tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
     if !matches!(ended.await, Ok(0)) {
         tracing::error!("the search index ended by a mistake; it is filled again at the next start");
     }

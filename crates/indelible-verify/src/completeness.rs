@@ -1,21 +1,16 @@
-//! Completeness: do the numbers that sources give their own events have gaps.
+//! Completeness: the numbers of all sources of a log, followed by the code of [`indelible_event::completeness`] and reported.
 //!
-//! A source counts from 1. A number that comes late fills its gap; a 1 that fills none is a restart of the source, after which
-//! nobody can say what the last number before it should have been. Promises: bounded memory, and says when a bound was met.
-//! Never: calls a log complete because nothing speaks against it; where numbers are missing altogether it is unknown.
+//! Promises: bounded memory, and says when a bound was met. Never: judges by itself; verdict and reasons are [`judge`]'s.
 
 use std::collections::HashMap;
+
+use indelible_event::completeness::{Facts, GAPS_ALL_MAX, Level, SOURCES_MAX, Sequence, judge};
 
 use crate::bundle::SourceRuns;
 use crate::report::{CompletenessLevel, CompletenessReport, Gap, SourceReport};
 
-/// Most sources followed; further ones are counted.
-const SOURCES_MAX: usize = 10_000;
 /// Most bytes of source ids kept.
 const SOURCE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Most gaps kept for one source, and for all of them.
-const GAPS_MAX: usize = 1_000;
-const GAPS_ALL_MAX: usize = 100_000;
 /// Most sources, and gaps of each, in the report.
 const SOURCES_LISTED_MAX: usize = 100;
 const GAPS_LISTED_MAX: usize = 100;
@@ -34,16 +29,7 @@ pub(crate) struct Completeness {
 struct Source {
     events: u64,
     unnumbered: u64,
-    first_seq: Option<u64>,
-    /// The number after the highest since the last restart; 0 while there is none.
-    next: u64,
-    gaps: Vec<Gap>,
-    /// Gaps before this place belong to the time before the last restart and can no longer be filled.
-    open_from: usize,
-    gaps_capped: bool,
-    missing: u64,
-    repeats: u64,
-    restarts: u64,
+    numbers: Sequence,
 }
 
 impl Completeness {
@@ -61,12 +47,12 @@ impl Completeness {
         let source = self.sources.entry(found.id).or_default();
         source.events += found.events;
         source.unnumbered += found.unnumbered;
-        let before = source.gaps.len();
+        let before = source.numbers.gaps.len();
         for (first, count) in found.runs {
-            let room = GAPS_ALL_MAX.saturating_sub(self.gaps + source.gaps.len().saturating_sub(before));
-            source.take_run(first, count, room);
+            let room = GAPS_ALL_MAX.saturating_sub(self.gaps + source.numbers.gaps.len().saturating_sub(before));
+            source.numbers.take_run(first, count, room);
         }
-        self.gaps = (self.gaps + source.gaps.len()).saturating_sub(before);
+        self.gaps = (self.gaps + source.numbers.gaps.len()).saturating_sub(before);
     }
 
     /// What all that was taken comes to, in a log of `size` entries. Entries that were altered, missing or no events were not
@@ -77,34 +63,17 @@ impl Completeness {
         // Those with something to tell first, then by name: the same log gives the same report.
         let weight = |source: &SourceReport| source.missing > 0 || source.repeats > 0 || source.restarts > 0;
         sources.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.id.cmp(&b.id)));
-        let mut reasons = Vec::new();
-        let mut reason = |count: u64, text: &str| {
-            if count > 0 {
-                reasons.push(format!("{count} {text}"));
-            }
-            count > 0
-        };
-        let missing = sources.iter().map(|source| source.missing).fold(0, u64::saturating_add);
-        let unnumbered = sources.iter().map(|source| source.unnumbered).sum();
-        let restarts = sources.iter().map(|source| source.restarts).sum();
-        let gaps = reason(missing, "event(s) are missing by the numbers of their sources");
-        let lost = reason(
-            size.saturating_sub(self.events),
-            "entry(ies) could not be counted (see INTEGRITY), and the missing numbers may have stood there",
-        );
-        let unknown = [
-            lost,
-            reason(
-                unnumbered,
-                "event(s) carry no number of their source, so nobody can tell whether others are missing",
-            ),
-            reason(restarts, "restart(s) of a source's numbers: events lost just before them would not show"),
-            reason(self.events_not_followed, "event(s) come from more sources than are followed"),
-        ];
-        let verdict = match (gaps, unknown.contains(&true)) {
-            (true, _) if !lost => CompletenessLevel::Gaps,
-            (_, true) => CompletenessLevel::Unknown,
-            (_, false) => CompletenessLevel::Complete,
+        let (level, reasons) = judge(&Facts {
+            missing: sources.iter().map(|source| source.missing).fold(0, u64::saturating_add),
+            unnumbered: sources.iter().map(|source| source.unnumbered).sum(),
+            restarts: sources.iter().map(|source| source.restarts).sum(),
+            not_counted: size.saturating_sub(self.events),
+            not_followed: self.events_not_followed,
+        });
+        let verdict = match level {
+            Level::Complete => CompletenessLevel::Complete,
+            Level::Gaps => CompletenessLevel::Gaps,
+            Level::Unknown => CompletenessLevel::Unknown,
         };
         let sources_total = sources.len() as u64;
         sources.truncate(SOURCES_LISTED_MAX);
@@ -114,85 +83,30 @@ impl Completeness {
 }
 
 impl Source {
-    /// Takes the numbers `first..first + count`; `room`: how many more gaps may be kept.
-    fn take_run(&mut self, first: u64, count: u64, room: usize) {
-        let end = first.saturating_add(count);
-        self.first_seq = Some(self.first_seq.map_or(first, |seen| seen.min(first)));
-        let next = self.next.max(1);
-        if first >= next {
-            if first > next {
-                self.add_gap(Gap { first: next, last: first - 1 }, room);
-            }
-            self.next = end;
-            return;
-        }
-        let first_is_missing = self.gaps.iter().skip(self.open_from).any(|gap| gap.first == 1);
-        if first == 1 && !first_is_missing {
-            self.restarts += 1;
-            self.open_from = self.gaps.len();
-            self.next = end;
-            return;
-        }
-        let late = Gap { first, last: end.min(next) - 1 };
-        let filled = self.fill(late);
-        self.repeats += late.last - late.first + 1 - filled;
-        self.next = end.max(next);
-    }
-
-    fn add_gap(&mut self, gap: Gap, room: usize) {
-        self.missing = self.missing.saturating_add(gap.last - gap.first + 1);
-        if self.gaps.len() < GAPS_MAX && room > 0 {
-            self.gaps.push(gap);
-        } else {
-            self.gaps_capped = true;
-        }
-    }
-
-    /// Takes late numbers out of the gaps; how many of them were missing.
-    fn fill(&mut self, late: Gap) -> u64 {
-        let mut filled = 0;
-        for gap in self.gaps.split_off(self.open_from) {
-            let (from, to) = (gap.first.max(late.first), gap.last.min(late.last));
-            if from > to {
-                self.gaps.push(gap);
-                continue;
-            }
-            filled += to - from + 1;
-            if gap.first < from {
-                self.gaps.push(Gap { first: gap.first, last: from - 1 });
-            }
-            if to < gap.last {
-                self.gaps.push(Gap { first: to + 1, last: gap.last });
-            }
-        }
-        // Filling the middle of a gap makes two of one.
-        self.gaps_capped |= self.gaps.len() > GAPS_MAX;
-        self.gaps.truncate(GAPS_MAX);
-        self.missing -= filled;
-        filled
-    }
-
     fn into_report(mut self, id: &[u8]) -> SourceReport {
-        let gaps_capped = self.gaps_capped || self.gaps.len() > GAPS_LISTED_MAX;
-        self.gaps.truncate(GAPS_LISTED_MAX);
+        let numbers = &mut self.numbers;
+        let gaps_capped = numbers.gaps_capped || numbers.gaps.len() > GAPS_LISTED_MAX;
+        numbers.gaps.truncate(GAPS_LISTED_MAX);
         let id = serde_json::from_slice(id).unwrap_or_else(|_| String::from_utf8_lossy(id).into_owned());
         SourceReport {
             id,
             events: self.events,
             unnumbered: self.unnumbered,
-            first_seq: self.first_seq,
-            last_seq: self.next.checked_sub(1),
-            missing: self.missing,
-            gaps: self.gaps,
+            first_seq: numbers.first_seq,
+            last_seq: numbers.last_seq(),
+            missing: numbers.missing,
+            gaps: numbers.gaps.iter().map(|gap| Gap { first: gap.first, last: gap.last }).collect(),
             gaps_capped,
-            repeats: self.repeats,
-            restarts: self.restarts,
+            repeats: numbers.repeats,
+            restarts: numbers.restarts,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use indelible_event::completeness::GAPS_MAX;
+
     use super::*;
 
     fn report(runs: &[(u64, u64)]) -> (CompletenessLevel, SourceReport) {

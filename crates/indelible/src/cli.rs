@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 mod guard;
+mod watch;
 
 pub(crate) use guard::{
-    ApprovalsCommand, DecisionArguments, HaltArguments, PolicyCommand, ResumeArguments, RoleArgument, TokenCommand,
+    ApprovalsCommand, DecisionArguments, ForgetArguments, HaltArguments, PolicyCommand, ResumeArguments, RoleArgument,
+    TokenCommand, UnsealArguments,
 };
+pub(crate) use watch::{DetectArguments, RulesCommand, SourcesArguments};
 
 use crate::output::{EventFormat, Format};
 
@@ -59,6 +62,8 @@ pub(crate) enum Command {
     Tail(TailArguments),
     /// Count events by field and time.
     Stats(StatsArguments),
+    /// Show which sources there are, and whether all that they sent is there.
+    Sources(SourcesArguments),
     /// Ask in SQL; the table is `events`.
     Sql(SqlArguments),
     /// Write events to a file: CSV, NDJSON, Parquet or OCSF.
@@ -100,6 +105,11 @@ pub(crate) enum Command {
     /// Put a tool server (MCP) on record.
     #[command(subcommand)]
     Mcp(McpCommand),
+    /// Check, test and list the rules that watch over the log.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Put rules to what a log holds, and show what they would have found.
+    Detect(DetectArguments),
 }
 
 /// `serve`
@@ -461,54 +471,6 @@ pub(crate) enum LogCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-}
-
-/// `unseal`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  indelible unseal 'lM1…=' --purpose 'incident 4711' -o prompt.json\n\nThe id is the commitment in \
-the event's `sealed` list, in base64 as it stands there or in hexadecimal digits."
-)]
-pub(crate) struct UnsealArguments {
-    /// The content's commitment.
-    pub(crate) id: String,
-    /// What it is read for; recorded.
-    #[arg(long)]
-    pub(crate) purpose: String,
-    /// Where to; standard output otherwise.
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) output: Option<PathBuf>,
-    /// How to print: the content itself, or JSON that says what it is.
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: Format,
-}
-
-/// `forget`
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  indelible forget --subject ana@example.com --reason 'request 2026-118'\n  indelible forget --event \
-018f… --reason 'sent by mistake' --yes\n\nKeys are overwritten; copies of the data folder that were made before still hold them."
-)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["subject", "event", "sealed"]))]
-pub(crate) struct ForgetArguments {
-    /// All content about this subject: an actor's id.
-    #[arg(long, value_name = "ID")]
-    pub(crate) subject: Option<String>,
-    /// All content of this event: its id.
-    #[arg(long, value_name = "ID")]
-    pub(crate) event: Option<String>,
-    /// One content: its commitment.
-    #[arg(long, value_name = "ID")]
-    pub(crate) sealed: Option<String>,
-    /// Why; recorded.
-    #[arg(long)]
-    pub(crate) reason: String,
-    /// Do not ask first.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// How to print.
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: Format,
 }
 
 /// `index`

@@ -40,6 +40,7 @@ fn run(cli: Cli) -> Result<exit::Exit, CliError> {
         Command::Search(arguments) => commands::search::run(server, &arguments),
         Command::Tail(arguments) => commands::tail::run(server, &arguments),
         Command::Stats(arguments) => commands::stats::run(server, &arguments),
+        Command::Sources(arguments) => commands::sources::run(server, &arguments),
         Command::Sql(arguments) => commands::sql::run(server, &arguments),
         Command::Export(arguments) => commands::export::run(server, &arguments),
         Command::Verify(arguments) => commands::verify::run(server, &arguments),
@@ -57,5 +58,7 @@ fn run(cli: Cli) -> Result<exit::Exit, CliError> {
         Command::Halt(arguments) => commands::guard::halt(server, &arguments),
         Command::Resume(arguments) => commands::guard::resume(server, &arguments),
         Command::Mcp(arguments) => commands::mcp::run(server, &arguments),
+        Command::Rules(arguments) => commands::rules::run(&arguments),
+        Command::Detect(arguments) => commands::detect::run(&arguments),
     }
 }

@@ -15,6 +15,7 @@ mod record;
 mod retrievals;
 mod sealed;
 mod server;
+mod sources;
 mod sql;
 mod streaming;
 mod tokens;
@@ -35,6 +36,7 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::Search => Box::pin(find::search(call)).await,
         Operation::Follow => Box::pin(follow::follow(call)).await,
         Operation::Count => Box::pin(count::count_events(call)).await,
+        Operation::ListSources => Box::pin(sources::list(call)).await,
         Operation::Sql => Box::pin(sql::sql(call, body)).await,
         Operation::Export => Box::pin(export::export(call)).await,
         Operation::ListLogs => Box::pin(logs::list(call)).await,

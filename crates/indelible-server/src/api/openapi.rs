@@ -23,6 +23,7 @@ use crate::trail::Mark;
         super::find::search,
         super::follow::follow,
         super::count::count_events,
+        super::sources::list,
         super::sql::sql,
         super::export::export,
         super::logs::list,

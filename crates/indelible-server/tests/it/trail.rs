@@ -1,9 +1,9 @@
 //! Reading is on record: starts and stops, tokens, entries, refusals in bounded numbers, reads of the published log in sums.
 
 use indelible_server::config::Config;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Server, bearer};
+use crate::harness::{Server, bearer, id};
 
 fn operations(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["operation"].as_str().unwrap_or("-")).collect()
@@ -116,4 +116,23 @@ fn reads_of_the_published_log_are_an_event_before_and_one_with_the_sum() {
     assert_eq!(phases, ["intent", "outcome"]);
     let sum = &reads[1]["attributes"];
     assert_eq!((&sum["resources"], &sum["first_index"], &sum["end_index"]), (&3.into(), &0.into(), &2.into()));
+}
+
+#[test]
+fn sources_are_followed_and_a_gap_in_their_numbers_is_shown() {
+    let server = Server::start();
+    let event = |number: u32, seq: u32| {
+        json!({
+            "id": id(number), "time": "2026-11-23T10:15:30Z", "action": "read", "source": {"id": "crm", "kind": "app", "seq": seq},
+            "actor": {"type": "human", "id": "ana"}, "outcome": {"result": "allowed"},
+        })
+    };
+    let told = json!([event(1, 1), event(2, 2), event(3, 5)]).to_string();
+    assert_eq!(server.post("/v1/events", told).status, 200);
+    let crm = |server: &Server| {
+        let answer = server.get("/v1/sources").json();
+        answer["sources"].as_array().unwrap().iter().find(|source| source["id"] == "crm").cloned()
+    };
+    server.until("the source is followed", |server| crm(server).is_some_and(|source| source["events"] == 3));
+    assert_eq!(crm(&server).unwrap()["gaps"], json!([{"first": 3, "last": 4}]));
 }

@@ -1,4 +1,4 @@
-//! Arguments of the commands that say who may what: tokens, policies, approvals, halts.
+//! Arguments of the commands that say who may what: tokens, policies, approvals, halts, sealed content.
 
 use std::path::PathBuf;
 
@@ -184,6 +184,54 @@ pub(crate) struct ResumeArguments {
     /// Why; on record.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `unseal`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  indelible unseal 'lM1…=' --purpose 'incident 4711' -o prompt.json\n\nThe id is the commitment in \
+the event's `sealed` list, in base64 as it stands there or in hexadecimal digits."
+)]
+pub(crate) struct UnsealArguments {
+    /// The content's commitment.
+    pub(crate) id: String,
+    /// What it is read for; recorded.
+    #[arg(long)]
+    pub(crate) purpose: String,
+    /// Where to; standard output otherwise.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// How to print: the content itself, or JSON that says what it is.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// `forget`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  indelible forget --subject ana@example.com --reason 'request 2026-118'\n  indelible forget --event \
+018f… --reason 'sent by mistake' --yes\n\nKeys are overwritten; copies of the data folder that were made before still hold them."
+)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["subject", "event", "sealed"]))]
+pub(crate) struct ForgetArguments {
+    /// All content about this subject: an actor's id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: Option<String>,
+    /// All content of this event: its id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) event: Option<String>,
+    /// One content: its commitment.
+    #[arg(long, value_name = "ID")]
+    pub(crate) sealed: Option<String>,
+    /// Why; recorded.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Do not ask first.
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,

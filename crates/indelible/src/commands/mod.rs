@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod detect;
 pub(crate) mod drill;
 pub(crate) mod export;
 pub(crate) mod folder;
@@ -17,9 +18,11 @@ pub(crate) mod policy;
 pub(crate) mod proven;
 pub(crate) mod receipt;
 pub(crate) mod record;
+pub(crate) mod rules;
 mod sealed_content;
 pub(crate) mod search;
 pub(crate) mod serve;
+pub(crate) mod sources;
 pub(crate) mod sql;
 pub(crate) mod stats;
 pub(crate) mod tail;
