@@ -106,11 +106,11 @@ fn show(findings: &[Finding], seen: u64, format: Format) -> Result<(), CliError>
     match format {
         Format::Json => writeln!(out, "{:#}", json!({"entries": seen, "findings": findings}))?,
         Format::Text => {
-            for severity in Severity::ALL.iter().rev() {
-                let rows: Vec<Vec<String>> = findings.iter().filter(|f| f.severity == *severity).map(row).collect();
-                if !rows.is_empty() {
-                    table(&mut out, &["severity", "index", "time", "about", "what"], &rows)?;
-                }
+            // worst first, and in the order of the log
+            let of = |severity: Severity| findings.iter().filter(move |finding| finding.severity == severity);
+            let rows: Vec<Vec<String>> = Severity::ALL.into_iter().rev().flat_map(of).map(row).collect();
+            if !rows.is_empty() {
+                table(&mut out, &["severity", "index", "time", "about", "what"], &rows)?;
             }
             writeln!(out, "{} findings in {seen} entries", findings.len())?;
         }

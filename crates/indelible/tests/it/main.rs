@@ -14,3 +14,4 @@ mod record;
 mod sealed;
 mod tls;
 mod tour;
+mod watch;
