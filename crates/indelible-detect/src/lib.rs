@@ -5,7 +5,10 @@
 //! entries give the same findings with the same ids, so that nobody is told twice. Never: writes to the log's storage, slows
 //! recording, or needs a runtime.
 
+pub mod alert;
+pub mod book;
 pub mod finding;
+pub mod notice;
 pub mod rules;
 pub mod seen;
 pub mod sources;

@@ -1,7 +1,7 @@
 //! Rules in Sigma (specification 2.0): read, compiled, put to every entry of a log, and tested against cases beside them.
 //!
 //! Promises: a rule that cannot be used is named and skipped, the others run; a rule's cost before it matches is a few bytes
-//! looked up ([`prefilter`]), and nothing a rule file holds makes reading or matching take more than time linear in its size.
+//! looked up (`prefilter`), and nothing a rule file holds makes reading or matching take more than time linear in its size.
 //! The same entries give the same findings. Correlations go by the time of recording, which never runs back; so a source's
 //! clock cannot stretch a window. Never: shows content in a finding, or lets a rule file read another file.
 
