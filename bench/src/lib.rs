@@ -8,6 +8,9 @@ pub mod random;
 /// Realistic events, built in advance, given fresh ids and times in place.
 pub mod traffic;
 
+/// A made-up company's year with attacks planted in it.
+pub mod year;
+
 /// What the server said about recorded events, checked.
 pub mod answer;
 /// HTTP/1.1 by hand, blocking and not.

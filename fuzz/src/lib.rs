@@ -10,7 +10,7 @@ pub mod gateway;
 pub mod gateway_streams;
 #[cfg(feature = "heavy")]
 pub mod heavy;
-#[cfg(feature = "heavy")]
+#[cfg(feature = "rules")]
 pub mod rules;
 pub mod store;
 pub mod tlog;

@@ -1,6 +1,8 @@
 //! Sigma rules from outside: read or named, then put to an event.
 
-use indelible_detect::rules::{RuleSet, RuleSource, Rules};
+use std::collections::BTreeMap;
+
+use indelible_detect::rules::{Lists, RuleSet, RuleSource, Rules};
 use indelible_detect::seen::Seen;
 use indelible_event::doors::EntryIndex;
 use indelible_event::view::EventView;
@@ -10,8 +12,13 @@ const EVENT: &[u8] = br#"{"action":"read","actor":{"id":"bot","ip":"192.0.2.7","
 /// A rule file: whatever it holds, each rule is used or named, and what is used can see events and be saved and restored.
 pub fn sigma_rule(data: &[u8]) {
     let Ok(yaml) = std::str::from_utf8(data) else { return };
-    let loaded = RuleSet::load(&[RuleSource::Text { name: "fuzz".to_owned(), yaml: yaml.to_owned() }]);
+    let values = ["bot", "a*", "192.0.2.0/24"].map(str::to_owned).to_vec();
+    let lists = BTreeMap::from([("full".to_owned(), values), ("empty".to_owned(), Vec::new())]);
+    let lists = Lists::try_from(lists).expect("lists within bounds");
+    let source = [RuleSource::Text { name: "fuzz".to_owned(), yaml: yaml.to_owned() }];
+    let loaded = RuleSet::load_with(&source, &lists);
     assert!(loaded.skipped.iter().all(|skipped| !skipped.reason.is_empty()));
+    assert!(loaded.set.inactive().iter().all(|rule| !rule.lists.is_empty()));
     let mut rules = Rules::new("fuzz", loaded.set.clone());
     let mut findings = Vec::new();
     let view = EventView::parse(EVENT).expect("an event");

@@ -15,11 +15,13 @@ pub enum Role {
     Gateway,
     /// Sees which calls wait for an approval, and decides; nothing else.
     Approver,
+    /// Looks after alerts: sees, takes, closes and silences them, looks at what is behind them, and halts what must be halted.
+    Responder,
 }
 
 impl Role {
     /// Every role, in the order of the table below.
-    pub const ALL: [Self; 5] = [Self::Admin, Self::Ingest, Self::Read, Self::Gateway, Self::Approver];
+    pub const ALL: [Self; 6] = [Self::Admin, Self::Ingest, Self::Read, Self::Gateway, Self::Approver, Self::Responder];
 
     /// The word for it in the API, in files and in events.
     #[must_use]
@@ -30,6 +32,7 @@ impl Role {
             Self::Read => "read",
             Self::Gateway => "gateway",
             Self::Approver => "approver",
+            Self::Responder => "responder",
         }
     }
 
@@ -42,6 +45,7 @@ impl Role {
             Self::Read => 'r',
             Self::Gateway => 'g',
             Self::Approver => 'p',
+            Self::Responder => 's',
         }
     }
 
@@ -54,13 +58,14 @@ impl Role {
     /// Whether this role may do `action`.
     #[must_use]
     pub fn may(self, action: Action) -> bool {
-        let (_, admin, ingest, read, gateway, approver) = TABLE[action as usize];
+        let (_, admin, ingest, read, gateway, approver, responder) = TABLE[action as usize];
         match self {
             Self::Admin => admin,
             Self::Ingest => ingest,
             Self::Read => read,
             Self::Gateway => gateway,
             Self::Approver => approver,
+            Self::Responder => responder,
         }
     }
 }
@@ -102,11 +107,15 @@ pub enum Action {
     Approve,
     /// Halt routes, actors, models and tools, and resume them.
     Halt,
+    /// See alerts, silences, rules and how receivers do.
+    ReadAlerts,
+    /// Take, close and silence alerts; try receivers.
+    HandleAlerts,
 }
 
 impl Action {
     /// Every action, in the order of the table below.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Record,
         Self::DescribeLogs,
         Self::Search,
@@ -121,6 +130,8 @@ impl Action {
         Self::Forget,
         Self::Approve,
         Self::Halt,
+        Self::ReadAlerts,
+        Self::HandleAlerts,
     ];
 
     /// The word for it in messages and in the golden table.
@@ -141,28 +152,32 @@ impl Action {
             Self::Forget => "forget",
             Self::Approve => "approve",
             Self::Halt => "halt",
+            Self::ReadAlerts => "read-alerts",
+            Self::HandleAlerts => "handle-alerts",
         }
     }
 }
 
 /// The table: who may do what. One row an action, in the order of [`Action::ALL`] (a test compares them).
 #[rustfmt::skip]
-const TABLE: [(Action, bool, bool, bool, bool, bool); 14] = [
-    //                        admin  ingest read   gateway approver
-    (Action::Record,          true,  true,  false, false,  false),
-    (Action::DescribeLogs,    true,  true,  true,  false,  false),
-    (Action::Search,          true,  false, true,  false,  false),
-    (Action::Sql,             true,  false, true,  false,  false),
-    (Action::Export,          true,  false, true,  false,  false),
-    (Action::ReadEntry,       true,  false, true,  false,  false),
-    (Action::ReadPublished,   true,  false, true,  false,  false),
-    (Action::ListTokens,      true,  false, false, false,  false),
-    (Action::ChangeTokens,    true,  false, false, false,  false),
-    (Action::UseGateway,      true,  true,  false, true,   false),
-    (Action::Unseal,          true,  false, false, false,  false),
-    (Action::Forget,          true,  false, false, false,  false),
-    (Action::Approve,         true,  false, false, false,  true),
-    (Action::Halt,            true,  false, false, false,  false),
+const TABLE: [(Action, bool, bool, bool, bool, bool, bool); 16] = [
+    //                        admin  ingest read   gateway approver responder
+    (Action::Record,          true,  true,  false, false,  false,    false),
+    (Action::DescribeLogs,    true,  true,  true,  false,  false,    true),
+    (Action::Search,          true,  false, true,  false,  false,    true),
+    (Action::Sql,             true,  false, true,  false,  false,    true),
+    (Action::Export,          true,  false, true,  false,  false,    false),
+    (Action::ReadEntry,       true,  false, true,  false,  false,    true),
+    (Action::ReadPublished,   true,  false, true,  false,  false,    true),
+    (Action::ListTokens,      true,  false, false, false,  false,    false),
+    (Action::ChangeTokens,    true,  false, false, false,  false,    false),
+    (Action::UseGateway,      true,  true,  false, true,   false,    false),
+    (Action::Unseal,          true,  false, false, false,  false,    false),
+    (Action::Forget,          true,  false, false, false,  false,    false),
+    (Action::Approve,         true,  false, false, false,  true,     false),
+    (Action::Halt,            true,  false, false, false,  false,    true),
+    (Action::ReadAlerts,      true,  false, true,  false,  false,    true),
+    (Action::HandleAlerts,    true,  false, false, false,  false,    true),
 ];
 
 #[cfg(test)]
@@ -187,11 +202,12 @@ mod tests {
             Role::ALL.map(may),
             [
                 "admin: record describe-logs search sql export read-entry read-published list-tokens change-tokens \
-                 use-gateway unseal forget approve halt",
+                 use-gateway unseal forget approve halt read-alerts handle-alerts",
                 "ingest: record describe-logs use-gateway",
-                "read: describe-logs search sql export read-entry read-published",
+                "read: describe-logs search sql export read-entry read-published read-alerts",
                 "gateway: use-gateway",
                 "approver: approve",
+                "responder: describe-logs search sql read-entry read-published halt read-alerts handle-alerts",
             ]
         );
     }

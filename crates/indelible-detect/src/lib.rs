@@ -6,9 +6,11 @@
 //! recording, or needs a runtime.
 
 pub mod alert;
+pub mod baseline;
 pub mod book;
 pub mod finding;
 pub mod notice;
+pub mod receivers;
 pub mod rules;
 pub mod seen;
 pub mod sources;

@@ -19,6 +19,7 @@ mod correlate;
 mod event;
 mod files;
 mod guard;
+mod lists;
 mod load;
 mod pack;
 mod prefilter;
@@ -27,6 +28,7 @@ mod source;
 
 pub use files::{FILES_MAX, RULES_MAX};
 pub use guard::{DOCUMENTS_MAX, FILE_BYTES_MAX, NODES_MAX};
+pub use lists::{LIST_VALUE_BYTES_MAX, LIST_VALUES_MAX, LISTS_BYTES_MAX, LISTS_MAX, ListError, Lists};
 pub use run::{RestoreError, Rules};
 
 /// Where rules come from. Later ones replace earlier ones with the same `id`.
@@ -80,6 +82,19 @@ impl std::fmt::Display for Skipped {
     }
 }
 
+/// A rule that waits for a list of the operator, see [`Lists`]. It is in order, and not in force.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Inactive {
+    /// Its `id`; of a rule without one, its file and name.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Where it was read.
+    pub file: String,
+    /// The lists that are not given.
+    pub lists: Vec<String>,
+}
+
 /// What is known of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct RuleInfo {
@@ -113,6 +128,7 @@ pub struct RuleSet {
     threshold: usize,
     prefilter: prefilter::Prefilter,
     stamps: files::Stamps,
+    inactive: Vec<Inactive>,
 }
 
 /// A rule on one event.
@@ -126,13 +142,25 @@ struct Rule {
 }
 
 impl RuleSet {
-    /// Reads and compiles rules.
+    /// Reads and compiles rules, without lists: those that need one are [inactive](Self::inactive).
     #[must_use]
     pub fn load(sources: &[RuleSource]) -> Loaded {
-        load::load(sources)
+        load::load(sources, &Lists::default())
     }
 
-    /// Whether a file among the sources was added, changed or removed since. Reads the folders, no file.
+    /// Reads and compiles rules, with values from lists.
+    #[must_use]
+    pub fn load_with(sources: &[RuleSource], lists: &Lists) -> Loaded {
+        load::load(sources, lists)
+    }
+
+    /// Rules that are not in force because a list is not given, by file and title.
+    #[must_use]
+    pub fn inactive(&self) -> &[Inactive] {
+        &self.inactive
+    }
+
+    /// Whether a file among the sources, or the file of lists, was added, changed or removed since. Reads the folders, no file.
     #[must_use]
     pub fn changed(&self) -> bool {
         self.stamps.changed()

@@ -5,6 +5,9 @@
 //! same numbers in the same order give the same answer, for who verifies a log and for who watches it. Never: calls a log
 //! complete because nothing speaks against it; where numbers are missing altogether it is unknown.
 
+/// The operation of an event that only says that its source lives.
+pub const HEARTBEAT: &str = "source.heartbeat";
+
 /// Most sources followed at once; a follower counts the events of further ones.
 pub const SOURCES_MAX: usize = 10_000;
 /// Most gaps kept for one source.

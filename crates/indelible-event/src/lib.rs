@@ -48,6 +48,7 @@ pub mod prepare;
 
 pub mod body;
 pub mod build;
+pub mod number;
 pub mod view;
 
 pub mod doors;

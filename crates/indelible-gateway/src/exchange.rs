@@ -30,7 +30,7 @@ use crate::refusal::Refusal;
 use crate::route::{OnLogFailure, Route};
 use crate::surroundings::Surroundings;
 
-pub use unrecorded::announce;
+pub use unrecorded::{announce, heartbeat};
 
 /// The attribute of an outcome that names its intent's event: request ids come from outside, event ids do not.
 pub const INTENT: &str = "indelible.intent";

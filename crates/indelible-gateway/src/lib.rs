@@ -16,6 +16,7 @@ pub mod refusal;
 
 pub mod carried;
 pub mod exchange;
+pub mod numbered;
 pub mod open;
 pub mod recover;
 

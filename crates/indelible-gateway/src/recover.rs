@@ -15,6 +15,7 @@ use indelible_event::words::{Action, ActorType, OutcomePhase, OutcomeResult};
 use crate::caller::Caller;
 use crate::draft::{Ai, Draft, Ending, Resource, SOURCE_KIND, Text};
 use crate::exchange::{INTENT, record};
+use crate::numbered::{Numbers, number_of};
 use crate::refusal::Refusal;
 use crate::surroundings::Surroundings;
 
@@ -40,12 +41,16 @@ pub struct Interrupted {
     ai: Ai,
 }
 
-/// Reads the entries from `from` to the log's present end and gives the intents of gateways that have no outcome there, oldest first.
-/// Blocks on the disk.
+/// Reads the entries from `from` to the log's present end and gives the intents of gateways that have no outcome there, oldest first;
+/// takes into `numbers` how far each source has counted. Blocks on the disk.
 ///
 /// # Errors
 /// [`ReadError`] when an entry cannot be read.
-pub fn find_interrupted(reader: &dyn EntryReader, from: EntryIndex) -> Result<Vec<Interrupted>, ReadError> {
+pub fn find_interrupted(
+    reader: &dyn EntryReader,
+    from: EntryIndex,
+    numbers: &Numbers,
+) -> Result<Vec<Interrupted>, ReadError> {
     let end = reader.size();
     let mut open: BTreeMap<EventId, Interrupted> = BTreeMap::new();
     let mut next = from;
@@ -56,6 +61,9 @@ pub fn find_interrupted(reader: &dyn EntryReader, from: EntryIndex) -> Result<Ve
             let Ok(view) = EventView::parse(entry) else { continue };
             if view.source.kind.as_deref() != Some(SOURCE_KIND) {
                 continue;
+            }
+            if let Some((source, number)) = number_of(&view) {
+                numbers.at_least(&source, number);
             }
             match view.outcome.phase.as_deref().and_then(OutcomePhase::parse) {
                 Some(OutcomePhase::Intent) if open.len() < INTERRUPTED_MAX => {
@@ -107,12 +115,18 @@ pub async fn close_interrupted(s: &Arc<Surroundings>, found: &[Interrupted]) -> 
 }
 
 /// Finds and closes what a dead process left from `from` on, and holds the low-water mark meanwhile. Gives how many there were.
+/// `numbers` are those of the recorder in `s` if it numbers events: they go on from what the log says.
 ///
 /// # Errors
 /// [`Refusal`] when the log cannot be read or does not take the outcomes; the mark then stays where it was.
-pub async fn recover(s: &Arc<Surroundings>, reader: Arc<dyn EntryReader>, from: EntryIndex) -> Result<usize, Refusal> {
+pub async fn recover(
+    s: &Arc<Surroundings>,
+    reader: Arc<dyn EntryReader>,
+    from: EntryIndex,
+    numbers: Arc<Numbers>,
+) -> Result<usize, Refusal> {
     let ticket = s.open.hold(from);
-    let found = tokio::task::spawn_blocking(move || find_interrupted(&*reader, from))
+    let found = tokio::task::spawn_blocking(move || find_interrupted(&*reader, from, &numbers))
         .await
         .map_err(|_| Refusal::Internal { reason: "looking for interrupted calls failed" })?
         .map_err(|error| {

@@ -11,8 +11,10 @@ use indelible_event::env::{Clock, Randomness, RandomnessError};
 use indelible_event::id::EventId;
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::Alerts;
 use crate::config::Config;
 use crate::gateways::Gateways;
+use crate::guard::Guarded;
 use crate::logs::LogSet;
 use crate::metrics::Metrics;
 use crate::trail::Trail;
@@ -20,6 +22,7 @@ use crate::trail::published_reads::PublishedReads;
 use crate::trail::refusals::Refusals;
 use crate::trail::reserve::Reserve;
 use crate::vault::OpenVault;
+use crate::watch::rules::RulesInForce;
 use crate::watched::Watched;
 
 /// The unit in which memory for bodies is shared out. Bodies up to this size need no share: the number of connections bounds
@@ -43,6 +46,12 @@ pub(crate) struct App {
     pub(crate) published_reads: PublishedReads,
     /// What watching the logs showed last.
     pub(crate) watched: Arc<Watched>,
+    /// The rules that are put to the logs.
+    pub(crate) rules: RulesInForce,
+    /// What was found, and who is told.
+    pub(crate) alerts: Alerts,
+    /// How the integrity of the logs stands.
+    pub(crate) guarded: Guarded,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) request_ids: RequestIds,
     /// Memory for large bodies, in units of [`BODY_SHARE_BYTES`].
@@ -63,6 +72,8 @@ pub(crate) struct Parts {
     pub(crate) door: Arc<Door>,
     pub(crate) gateways: Gateways,
     pub(crate) reserve: Option<Arc<Reserve>>,
+    pub(crate) rules: RulesInForce,
+    pub(crate) alerts: Alerts,
 }
 
 /// Clock and randomness, passed in.
@@ -103,7 +114,7 @@ impl App {
         parts: Parts,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, RandomnessError> {
-        let Parts { tokens, logs, vault, door, gateways, reserve } = parts;
+        let Parts { tokens, logs, vault, door, gateways, reserve, rules, alerts } = parts;
         let metrics = Arc::new(Metrics::new());
         let share = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
         Ok(Self {
@@ -111,12 +122,16 @@ impl App {
                 Arc::clone(&environment.clock),
                 Arc::clone(&environment.randomness),
                 Arc::clone(&metrics),
+                config.gateway.heartbeat.duration(),
                 reserve,
                 &logs,
             )?,
             refusals: Refusals::default(),
             published_reads: PublishedReads::default(),
             watched: Arc::default(),
+            rules,
+            alerts,
+            guarded: Guarded::default(),
             metrics,
             request_ids: RequestIds::new(&*environment.randomness)?,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory.in_memory() / BODY_SHARE_BYTES)),

@@ -15,13 +15,16 @@ use indelible_tlog::checkpoint::Origin;
 use indelible_tlog::note::VerifierKey;
 use tokio::sync::watch;
 
+use crate::alerts::{Alerts, AlertsError};
 use crate::app::{App, Environment, Parts};
 use crate::config::{Config, LogConfig};
 use crate::gateways::{Gateways, GatewaysError};
+use crate::guard;
 use crate::logs::{LogHandle, LogSet, Published};
 use crate::telemetry::chain;
 use crate::trail::reserve::{RESERVE_BYTES, Reserve};
 use crate::vault::OpenVault;
+use crate::watch::rules::RulesInForce;
 
 /// The server could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,9 @@ pub enum AssembleError {
     /// The tokens could not be loaded.
     #[error("cannot open the tokens")]
     Tokens(#[from] TokenError),
+    /// Alerts cannot be looked after.
+    #[error("cannot look after alerts")]
+    Alerts(#[from] AlertsError),
     /// The operating system gave no randomness.
     #[error("cannot start")]
     Randomness(#[from] RandomnessError),
@@ -82,7 +88,8 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
         let mut settings = LogSettings::new(name, origin.clone());
         settings.checkpoint_interval = log_config.checkpoint_interval.duration();
         settings.idle_checkpoint_interval = log_config.idle_checkpoint_interval.duration();
-        let log = Log::open(&folder, &settings).map_err(open)?;
+        let judge = |vkey: &str| guard::before_signing(&root, &log_config.name, vkey, config.guard.enabled);
+        let log = Log::open_judged(&folder, &settings, judge).map_err(open)?;
         let found = log.opened().clone();
         let index = open_index(&config, &log_config.name, &root);
         opened.push((Arc::new(handle(log_config.clone(), &origin, log, index)), found));
@@ -105,7 +112,9 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
     } else {
         Gateways::default()
     };
-    let parts = Parts { tokens, logs, vault, door, gateways, reserve };
+    let alerts = Alerts::open(&config, &root)?;
+    let rules = RulesInForce::load(&config.detect);
+    let parts = Parts { tokens, logs, vault, door, gateways, reserve, rules, alerts };
     let app = Arc::new(App::new(config, environment, parts, stopping)?);
     Ok(Assembled { app, opened, _folder: folder })
 }
@@ -174,6 +183,10 @@ impl Published for StoredLog {
 
     fn vkey(&self) -> String {
         self.0.vkey()
+    }
+
+    fn stop_signing(&self, reason: &str) {
+        self.0.stop_signing(reason.to_owned());
     }
 
     fn watch(&self) -> watch::Receiver<LogState> {

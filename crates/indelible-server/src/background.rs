@@ -58,6 +58,7 @@ pub(crate) fn start_each_second(app: &Arc<App>, mut stopping: watch::Receiver<bo
             }
             look_at_policies(&app).await;
             keep_mark(&app, &mut mark).await;
+            app.gateways.say_alive(app.config.gateway.heartbeat.duration()).await;
         }
     })
 }

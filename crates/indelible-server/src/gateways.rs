@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
@@ -16,13 +16,14 @@ use indelible_event::doors::{EntryIndex, RecordError};
 use indelible_event::vault::Vault;
 use indelible_event::words::Action;
 use indelible_gateway::caller::Caller;
-use indelible_gateway::exchange::announce;
+use indelible_gateway::exchange::{announce, heartbeat};
 use indelible_gateway::labels::Scanner;
 use indelible_gateway::llm::LlmGateway;
 use indelible_gateway::llm::settings::{GatewayError, LlmSettings, Price, Secret, Timeouts};
 use indelible_gateway::mcp::action::Pattern;
 use indelible_gateway::mcp::rules::Rules;
 use indelible_gateway::mcp::{Credential, McpError, McpGateway, McpSettings};
+use indelible_gateway::numbered::{NumberedRecorder, Numbers};
 use indelible_gateway::open::{OPEN_MAX, OpenExchanges};
 use indelible_gateway::recover::recover;
 use indelible_gateway::refusal::Refusal;
@@ -85,6 +86,8 @@ pub(crate) struct Gateways {
     llm: Vec<LlmGateway>,
     mcp: Vec<McpGateway>,
     surroundings: Option<Arc<Surroundings>>,
+    /// The numbers of their events.
+    numbers: Arc<Numbers>,
     mark: PathBuf,
     /// Where the last start's open calls may begin.
     from: EntryIndex,
@@ -114,9 +117,13 @@ impl Gateways {
         door: Arc<Door>,
     ) -> Result<Self, GatewaysError> {
         let mark = root.join(MARK_FILE);
-        let from = read_mark(&mark)?.unwrap_or(EntryIndex(log.reader.size()));
+        let (from, counted) = read_mark(&mark)?.unwrap_or((EntryIndex(log.reader.size()), Vec::new()));
+        let numbers = Arc::new(Numbers::default());
+        for (source, number) in counted {
+            numbers.at_least(&source, number);
+        }
         let surroundings = Arc::new(Surroundings {
-            recorder: Arc::clone(&log.recorder),
+            recorder: Arc::new(NumberedRecorder::new(Arc::clone(&log.recorder), Arc::clone(&numbers))),
             vault,
             door,
             clock: Arc::clone(&environment.clock),
@@ -126,7 +133,7 @@ impl Gateways {
         });
         let salt = salt(&root.join("keys").join(SALT_FILE), environment)?;
         let prices: Vec<Price> = config.gateway.prices.iter().map(price).collect();
-        let mut gateways = Self { mark, from, ..Self::default() };
+        let mut gateways = Self { mark, from, numbers, ..Self::default() };
         for one in &config.gateway.llm {
             let settings = llm_settings(one, salt.clone(), prices.clone())?;
             gateways.llm.push(LlmGateway::new(settings, Arc::clone(&surroundings))?);
@@ -141,7 +148,8 @@ impl Gateways {
     /// Closes what a dead process left open and records how each gateway is set up. Nothing goes through before.
     pub(crate) async fn begin(&self, log: &LogHandle) -> Result<(), GatewaysError> {
         let Some(s) = &self.surroundings else { return Ok(()) };
-        let closed = recover(s, Arc::clone(&log.reader), self.from).await.map_err(GatewaysError::Begin)?;
+        let numbers = Arc::clone(&self.numbers);
+        let closed = recover(s, Arc::clone(&log.reader), self.from, numbers).await.map_err(GatewaysError::Begin)?;
         if closed > 0 {
             tracing::warn!(
                 calls = closed,
@@ -158,10 +166,32 @@ impl Gateways {
         Ok(())
     }
 
-    /// Writes the low-water mark. An older one on the disk only makes the next start read more.
+    /// Writes the low-water mark and the last number of each source. An older file on the disk only makes the next start read more:
+    /// every event that is not counted in it stands behind its mark, because the mark is looked at first.
     fn save_mark(&self) -> Result<(), DiskError> {
         let Some(s) = &self.surroundings else { return Ok(()) };
-        replace_file(&RealDisk, &self.mark, format!("{}\n", s.open.low_water()).as_bytes())
+        let mut text = format!("{}\n", s.open.low_water());
+        for (source, number) in self.numbers.all() {
+            text.push_str(&format!("{number} {source}\n"));
+        }
+        replace_file(&RealDisk, &self.mark, text.as_bytes())
+    }
+
+    /// Each gateway that recorded nothing for so long says that it lives. What the log does not take now is tried again.
+    pub(crate) async fn say_alive(&self, silence: Duration) {
+        let Some(s) = &self.surroundings else { return };
+        if silence.is_zero() {
+            return;
+        }
+        let routes = self.llm.iter().map(LlmGateway::route).chain(self.mcp.iter().map(McpGateway::route));
+        for route in routes {
+            if self.numbers.quiet_for(route.source()).is_none_or(|quiet| quiet < silence) {
+                continue;
+            }
+            if let Err(error) = heartbeat(s, route).await {
+                tracing::debug!(route = route.name(), %error, "a gateway could not say that it lives");
+            }
+        }
     }
 
     /// The gateway that `path` is mounted under.
@@ -337,12 +367,21 @@ fn credential(gateway: &str, config: &CredentialConfig) -> Result<Option<String>
     if text.is_empty() { Err(missing("it is empty".to_owned())) } else { Ok(Some(text.to_owned())) }
 }
 
-fn read_mark(path: &Path) -> Result<Option<EntryIndex>, GatewaysError> {
+/// The mark, and the last number of each source.
+type Mark = (EntryIndex, Vec<(String, u64)>);
+
+fn read_mark(path: &Path) -> Result<Option<Mark>, GatewaysError> {
+    let parse = |bytes: &[u8]| {
+        let mut lines = std::str::from_utf8(bytes).ok()?.lines();
+        let index = lines.next()?.trim().parse().ok()?;
+        let counted = lines.map(|line| {
+            let (number, source) = line.split_once(' ')?;
+            Some((source.to_owned(), number.parse().ok()?))
+        });
+        Some((EntryIndex(index), counted.collect::<Option<_>>()?))
+    };
     match RealDisk.read(path) {
-        Ok(bytes) => {
-            let index = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
-            index.map(|index| Some(EntryIndex(index))).ok_or_else(|| GatewaysError::Damaged { path: path.to_owned() })
-        }
+        Ok(bytes) => parse(&bytes).map(Some).ok_or_else(|| GatewaysError::Damaged { path: path.to_owned() }),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -17,6 +17,7 @@ pub mod logs;
 mod metrics;
 pub mod trail;
 
+mod alerts;
 mod app;
 mod call;
 mod query_string;
@@ -27,6 +28,7 @@ mod gateways;
 
 mod assemble;
 mod background;
+pub mod guard;
 mod indexer;
 mod protocols;
 mod serve;

@@ -40,6 +40,9 @@ pub trait Published: Send + Sync {
     /// The verifier key as text.
     fn vkey(&self) -> String;
 
+    /// No checkpoint is signed any more until the next start; events are recorded all the same.
+    fn stop_signing(&self, reason: &str);
+
     /// How far the log is, now and at each change.
     fn watch(&self) -> watch::Receiver<LogState>;
 

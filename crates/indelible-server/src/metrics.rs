@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use indelible_detect::finding::Severity;
 use indelible_event::time::RecordedTime;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -12,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::guard::Integrity;
 use crate::logs::{LogSet, takes_events};
 use crate::routes::Operation;
 
@@ -32,6 +34,12 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OfLog {
     log: String,
+}
+
+/// How bad an alert is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfSeverity {
+    severity: &'static str,
 }
 
 /// Seconds, from a group commit on a fast disk to a slow query.
@@ -64,11 +72,21 @@ pub(crate) struct Metrics {
     pub(crate) policy_failures: Counter,
     /// Own events that could not be recorded at the first try.
     pub(crate) own_event_failures: Counter,
+    /// Notices of alerts that receivers took.
+    pub(crate) notices_delivered: Counter,
+    /// Times that a receiver did not take one.
+    pub(crate) notice_failures: Counter,
+    alerts: Family<OfSeverity, Gauge<u64, AtomicU64>>,
     durable: Family<OfLog, Gauge<u64, AtomicU64>>,
     published: Family<OfLog, Gauge<u64, AtomicU64>>,
     confirmed: Family<OfLog, Gauge<f64, AtomicU64>>,
     indexed: Family<OfLog, Gauge<u64, AtomicU64>>,
     recording: Family<OfLog, Gauge>,
+    signing: Family<OfLog, Gauge>,
+    guard_verified: Family<OfLog, Gauge<u64, AtomicU64>>,
+    guard_checked: Family<OfLog, Gauge<u64, AtomicU64>>,
+    guard_completed: Family<OfLog, Gauge<f64, AtomicU64>>,
+    guard_findings: Family<OfLog, Gauge<u64, AtomicU64>>,
     /// Failures of the search index, which never touch recording.
     pub(crate) index_failures: Family<OfLog, Counter>,
 }
@@ -96,15 +114,30 @@ impl Metrics {
             refusals: Counter::default(),
             policy_failures: Counter::default(),
             own_event_failures: Counter::default(),
+            notices_delivered: Counter::default(),
+            notice_failures: Counter::default(),
+            alerts: Family::default(),
             durable: Family::default(),
             published: Family::default(),
             confirmed: Family::default(),
             indexed: Family::default(),
             recording: Family::default(),
+            signing: Family::default(),
+            guard_verified: Family::default(),
+            guard_checked: Family::default(),
+            guard_completed: Family::default(),
+            guard_findings: Family::default(),
             index_failures: Family::default(),
         };
         metrics.register();
         metrics
+    }
+
+    /// How many alerts are not closed, by severity, least first.
+    pub(crate) fn open_alerts(&self, counts: &[u64; 5]) {
+        for (severity, count) in Severity::ALL.into_iter().zip(counts) {
+            self.alerts.get_or_create(&OfSeverity { severity: severity.as_str() }).set(*count);
+        }
     }
 
     fn register(&mut self) {
@@ -148,6 +181,17 @@ impl Metrics {
             "Own events that could not be recorded at once",
             self.own_event_failures.clone(),
         );
+        registry.register(
+            name("alerts_delivered_notices"),
+            "Notices of alerts that receivers took",
+            self.notices_delivered.clone(),
+        );
+        registry.register(
+            name("alerts_delivery_failures"),
+            "Times that a receiver did not take a notice",
+            self.notice_failures.clone(),
+        );
+        registry.register(name("alerts_open"), "Alerts that are not closed", self.alerts.clone());
         registry.register(name("log_durable_entries"), "Entries that are durable", self.durable.clone());
         registry.register(name("log_published_entries"), "Entries in the newest checkpoint", self.published.clone());
         registry.register_with_unit(
@@ -157,8 +201,37 @@ impl Metrics {
             self.confirmed.clone(),
         );
         registry.register(name("log_recording"), "1 while the log takes events", self.recording.clone());
+        self.register_guard();
+        let registry = &mut self.registry;
         registry.register(name("search_indexed_entries"), "Entries that the search index holds", self.indexed.clone());
         registry.register(name("search_index_failures"), "Failures of the search index", self.index_failures.clone());
+    }
+
+    fn register_guard(&mut self) {
+        let registry = &mut self.registry;
+        let name = |noun: &str| format!("indelible_{noun}");
+        registry.register(name("log_signing"), "1 while checkpoints are signed", self.signing.clone());
+        registry.register(
+            name("guard_verified_entries"),
+            "Entries in the newest checkpoint that the guard verified",
+            self.guard_verified.clone(),
+        );
+        registry.register(
+            name("guard_checked_entries"),
+            "Entries that the guard recomputed since it first ran",
+            self.guard_checked.clone(),
+        );
+        registry.register_with_unit(
+            name("guard_sweep_timestamp"),
+            "When a pass over all entries last ended that found nothing wrong, Unix time",
+            Unit::Seconds,
+            self.guard_completed.clone(),
+        );
+        registry.register(
+            name("guard_findings"),
+            "What the guard found wrong since the start",
+            self.guard_findings.clone(),
+        );
     }
 
     /// Counts an answer.
@@ -173,6 +246,20 @@ impl Metrics {
         self.index_failures.get_or_create(&OfLog { log: log.to_owned() }).inc();
     }
 
+    /// Takes over what the guard of a log says.
+    pub(crate) fn guarded(&self, log: &str, integrity: &Integrity) {
+        let label = OfLog { log: log.to_owned() };
+        let verified = integrity.verified.as_ref().map_or(0, |verified| verified.size);
+        self.guard_verified.get_or_create(&label).set(verified);
+        self.guard_checked.get_or_create(&label).set(integrity.sweep.entries_checked);
+        self.guard_findings.get_or_create(&label).set(integrity.findings_total);
+        let completed = integrity.sweep.completed.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
+        if let Some(completed) = completed {
+            let time = RecordedTime::from_unix_seconds(completed.as_second());
+            self.guard_completed.get_or_create(&label).set(seconds(time));
+        }
+    }
+
     /// The text form (OpenMetrics), with the logs' sizes as they are now.
     pub(crate) fn text(&self, logs: &LogSet) -> String {
         for log in logs.iter() {
@@ -184,6 +271,7 @@ impl Metrics {
                 self.confirmed.get_or_create(&label).set(seconds(confirmed));
             }
             self.indexed.get_or_create(&label).set(log.indexed());
+            self.signing.get_or_create(&label).set(i64::from(state.signing_stopped.is_none()));
             self.recording.get_or_create(&label).set(i64::from(takes_events(&state)));
         }
         let mut text = String::new();

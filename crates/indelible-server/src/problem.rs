@@ -47,6 +47,8 @@ pub enum Kind {
     Internal,
     /// The log's bytes are damaged.
     Damaged,
+    /// A receiver of alerts did not take what it was sent.
+    ReceiverFailed,
     /// A queue is full; come back.
     Busy,
     /// The server or the log takes no requests.
@@ -76,7 +78,7 @@ const fn row(kind: Kind, code: &'static str, status: u16, title: &'static str, a
 
 /// The table, in the order of [`Kind`].
 #[rustfmt::skip]
-pub const TABLE: [Row; 19] = [
+pub const TABLE: [Row; 20] = [
     row(Kind::InvalidRequest, "invalid-request", 400, "the request is wrong",
         "Mend the parameter or body that `detail` names. Do not retry unchanged."),
     row(Kind::InvalidQuery, "invalid-query", 400, "the query is wrong",
@@ -109,6 +111,8 @@ pub const TABLE: [Row; 19] = [
         "Retry once; if it stays, report the `instance` to the operator, who finds the cause in the server's log lines."),
     row(Kind::Damaged, "damaged", 500, "stored bytes are damaged",
         "Tell the operator: keep the folder as it is and run `indelible verify`."),
+    row(Kind::ReceiverFailed, "receiver-failed", 502, "the receiver did not take it",
+        "Mend what `detail` says of the receiver, in its settings or at its end, and try it again."),
     row(Kind::Busy, "busy", 503, "the server is busy",
         "Wait as `Retry-After` says and retry. Nothing was recorded."),
     row(Kind::Unavailable, "unavailable", 503, "not available now",

@@ -27,6 +27,8 @@ pub enum Operation {
     ListLogs,
     /// Describe one log.
     DescribeLog,
+    /// Tell how the integrity of a log stands.
+    LogIntegrity,
     /// Read one entry.
     ReadEntry,
     /// Prove one entry.
@@ -67,6 +69,26 @@ pub enum Operation {
     Halt,
     /// Resume it.
     Resume,
+    /// List alerts.
+    ListAlerts,
+    /// Show one with what is behind it.
+    ShowAlert,
+    /// Take one.
+    AcknowledgeAlert,
+    /// Close one.
+    CloseAlert,
+    /// List silences.
+    ListSilences,
+    /// Silence alerts for a while.
+    Silence,
+    /// End a silence.
+    Unsilence,
+    /// List receivers and how they do.
+    ListReceivers,
+    /// Try a receiver.
+    TestReceiver,
+    /// List the rules in force.
+    ListRules,
     /// Call a model or tool through a gateway.
     CallGateway,
     /// No route: a wrong path or method.
@@ -88,6 +110,7 @@ impl Operation {
             Self::Export => "events.export",
             Self::ListLogs => "logs.list",
             Self::DescribeLog => "logs.describe",
+            Self::LogIntegrity => "logs.integrity",
             Self::ReadEntry => "entries.read",
             Self::ProveEntry => "entries.prove",
             Self::Checkpoint => "published.checkpoint",
@@ -108,6 +131,16 @@ impl Operation {
             Self::ListHalts => "halts.list",
             Self::Halt => "halts.set",
             Self::Resume => "halts.lift",
+            Self::ListAlerts => "alerts.list",
+            Self::ShowAlert => "alerts.show",
+            Self::AcknowledgeAlert => "alerts.acknowledge",
+            Self::CloseAlert => "alerts.close",
+            Self::ListSilences => "silences.list",
+            Self::Silence => "silences.set",
+            Self::Unsilence => "silences.end",
+            Self::ListReceivers => "receivers.list",
+            Self::TestReceiver => "receivers.test",
+            Self::ListRules => "rules.list",
             Self::CallGateway => "gateways.call",
             Self::Unknown => "unknown",
         }
@@ -157,7 +190,7 @@ const ABOUT_THE_SERVER: Trace = Trace::Not("says nothing about what is in a log"
 
 /// The table.
 #[rustfmt::skip]
-pub static ROUTES: [Route; 30] = [
+pub static ROUTES: [Route; 41] = [
     route(Operation::Record, Method::POST, "/v1/events", Some(Action::Record), Trace::ItsOwnRecord),
     route(Operation::RecordRetrieval, Method::POST, "/v1/retrievals", Some(Action::Record), Trace::ItsOwnRecord),
     route(Operation::Search, Method::GET, "/v1/events", Some(Action::Search), Trace::EachBeforeAnswer),
@@ -168,6 +201,7 @@ pub static ROUTES: [Route; 30] = [
     route(Operation::Export, Method::GET, "/v1/export", Some(Action::Export), Trace::EachBeforeAnswer),
     route(Operation::ListLogs, Method::GET, "/v1/logs", Some(Action::DescribeLogs), Trace::EachBeforeAnswer),
     route(Operation::DescribeLog, Method::GET, "/v1/logs/{name}", Some(Action::DescribeLogs), Trace::EachBeforeAnswer),
+    route(Operation::LogIntegrity, Method::GET, "/v1/logs/{name}/integrity", Some(Action::ReadPublished), Trace::EachBeforeAnswer),
     route(Operation::ReadEntry, Method::GET, "/v1/logs/{name}/entries/{index}", Some(Action::ReadEntry), Trace::EachBeforeAnswer),
     route(Operation::ProveEntry, Method::GET, "/v1/logs/{name}/entries/{index}/proof", Some(Action::ReadEntry), Trace::EachBeforeAnswer),
     route(Operation::Checkpoint, Method::GET, "/log/{name}/checkpoint", Some(Action::ReadPublished), Trace::SummedPerMinute),
@@ -183,6 +217,16 @@ pub static ROUTES: [Route; 30] = [
     route(Operation::ListHalts, Method::GET, "/v1/halts", Some(Action::Halt), Trace::EachBeforeAnswer),
     route(Operation::Halt, Method::POST, "/v1/halts", Some(Action::Halt), Trace::EachBeforeAnswer),
     route(Operation::Resume, Method::DELETE, "/v1/halts", Some(Action::Halt), Trace::EachBeforeAnswer),
+    route(Operation::ListAlerts, Method::GET, "/v1/alerts", Some(Action::ReadAlerts), Trace::EachBeforeAnswer),
+    route(Operation::ShowAlert, Method::GET, "/v1/alerts/{id}", Some(Action::ReadAlerts), Trace::EachBeforeAnswer),
+    route(Operation::AcknowledgeAlert, Method::POST, "/v1/alerts/{id}/acknowledge", Some(Action::HandleAlerts), Trace::EachBeforeAnswer),
+    route(Operation::CloseAlert, Method::POST, "/v1/alerts/{id}/close", Some(Action::HandleAlerts), Trace::EachBeforeAnswer),
+    route(Operation::ListSilences, Method::GET, "/v1/silences", Some(Action::ReadAlerts), Trace::EachBeforeAnswer),
+    route(Operation::Silence, Method::POST, "/v1/silences", Some(Action::HandleAlerts), Trace::EachBeforeAnswer),
+    route(Operation::Unsilence, Method::DELETE, "/v1/silences/{id}", Some(Action::HandleAlerts), Trace::EachBeforeAnswer),
+    route(Operation::ListReceivers, Method::GET, "/v1/receivers", Some(Action::ReadAlerts), Trace::EachBeforeAnswer),
+    route(Operation::TestReceiver, Method::POST, "/v1/receivers/{name}/test", Some(Action::HandleAlerts), Trace::EachBeforeAnswer),
+    route(Operation::ListRules, Method::GET, "/v1/rules", Some(Action::ReadAlerts), Trace::EachBeforeAnswer),
     route(Operation::Health, Method::GET, "/healthz", None, ABOUT_THE_SERVER),
     route(Operation::Ready, Method::GET, "/readyz", None, ABOUT_THE_SERVER),
     route(Operation::Metrics, Method::GET, "/metrics", None, ABOUT_THE_SERVER),
@@ -216,19 +260,20 @@ mod tests {
             table,
             "POST /v1/events -> admin ingest\n\
              POST /v1/retrievals -> admin ingest\n\
-             GET /v1/events -> admin read\n\
-             GET /v1/events/stream -> admin read\n\
-             GET /v1/stats -> admin read\n\
-             GET /v1/sources -> admin read\n\
-             POST /v1/sql -> admin read\n\
+             GET /v1/events -> admin read responder\n\
+             GET /v1/events/stream -> admin read responder\n\
+             GET /v1/stats -> admin read responder\n\
+             GET /v1/sources -> admin read responder\n\
+             POST /v1/sql -> admin read responder\n\
              GET /v1/export -> admin read\n\
-             GET /v1/logs -> admin ingest read\n\
-             GET /v1/logs/{name} -> admin ingest read\n\
-             GET /v1/logs/{name}/entries/{index} -> admin read\n\
-             GET /v1/logs/{name}/entries/{index}/proof -> admin read\n\
-             GET /log/{name}/checkpoint -> admin read\n\
-             GET /log/{name}/tile/{*tile} -> admin read\n\
-             GET /log/{name}/log.vkey -> admin read\n\
+             GET /v1/logs -> admin ingest read responder\n\
+             GET /v1/logs/{name} -> admin ingest read responder\n\
+             GET /v1/logs/{name}/integrity -> admin read responder\n\
+             GET /v1/logs/{name}/entries/{index} -> admin read responder\n\
+             GET /v1/logs/{name}/entries/{index}/proof -> admin read responder\n\
+             GET /log/{name}/checkpoint -> admin read responder\n\
+             GET /log/{name}/tile/{*tile} -> admin read responder\n\
+             GET /log/{name}/log.vkey -> admin read responder\n\
              POST /v1/tokens -> admin\n\
              GET /v1/tokens -> admin\n\
              DELETE /v1/tokens/{id} -> admin\n\
@@ -236,9 +281,19 @@ mod tests {
              POST /v1/forget -> admin\n\
              GET /v1/approvals -> admin approver\n\
              POST /v1/approvals/{id} -> admin approver\n\
-             GET /v1/halts -> admin\n\
-             POST /v1/halts -> admin\n\
-             DELETE /v1/halts -> admin\n\
+             GET /v1/halts -> admin responder\n\
+             POST /v1/halts -> admin responder\n\
+             DELETE /v1/halts -> admin responder\n\
+             GET /v1/alerts -> admin read responder\n\
+             GET /v1/alerts/{id} -> admin read responder\n\
+             POST /v1/alerts/{id}/acknowledge -> admin responder\n\
+             POST /v1/alerts/{id}/close -> admin responder\n\
+             GET /v1/silences -> admin read responder\n\
+             POST /v1/silences -> admin responder\n\
+             DELETE /v1/silences/{id} -> admin responder\n\
+             GET /v1/receivers -> admin read responder\n\
+             POST /v1/receivers/{name}/test -> admin responder\n\
+             GET /v1/rules -> admin read responder\n\
              GET /healthz -> anyone\n\
              GET /readyz -> anyone\n\
              GET /metrics -> anyone\n\

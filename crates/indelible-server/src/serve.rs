@@ -35,11 +35,12 @@ use crate::assemble::{AssembleError, Assembled, assemble};
 use crate::call::Peer;
 use crate::config::{Config, LimitsConfig};
 use crate::gate::router;
+use crate::logs::LogHandle;
 use crate::problem::Problem;
 use crate::protocols::{Protocols, begins_http2};
 use crate::tls::{TlsError, acceptor};
-use crate::trail::OWN_SOURCE_ID;
-use crate::{background, indexer, watch as watching_logs};
+use crate::trail::{OWN_SOURCE_ID, bounded};
+use crate::{alerts, background, guard, indexer, watch as watching_logs};
 
 /// How long to wait after the operating system refused a connection (no file handles, …).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -148,6 +149,8 @@ pub async fn run(
     let sums = background::start(&app, stopping);
     let mut threads = indexer::start(&app);
     threads.extend(watching_logs::start(&app));
+    threads.extend(alerts::start(&app));
+    threads.extend(guard::start(&app));
     ready(Ready {
         url: url(&app.config, address, tls.is_some()),
         address,
@@ -229,6 +232,7 @@ async fn record_start(assembled: &Assembled, address: SocketAddr) -> Result<(), 
                 .attribute("next_index", count(cut.next_index));
             let _mark = app.trail.record(log, torn).await.map_err(|problem| unrecorded(&problem))?;
         }
+        record_lifting(app, log).await?;
     }
     let start = event("server.start")
         .attribute("version", env!("CARGO_PKG_VERSION"))
@@ -236,6 +240,26 @@ async fn record_start(assembled: &Assembled, address: SocketAddr) -> Result<(), 
         .attribute("tls", app.config.tls())
         .attribute("public_logs", app.logs.iter().any(|log| log.is_public()));
     record_own(app, start).await
+}
+
+/// That signing goes on after a person looked is on record before anything is served.
+async fn record_lifting(app: &App, log: &LogHandle) -> Result<(), ServeError> {
+    let data = &app.config.server.data;
+    let Some(lifted) = guard::lifted(data, log.name()) else { return Ok(()) };
+    let now = app.trail.now();
+    let event = EventBuilder::new(now, Action::Configure, "log.signing.resume", ActorType::System, OWN_SOURCE_ID)
+        .resource("log", log.name())
+        .attribute("rule", lifted.stopped.rule.as_str())
+        .attribute("stopped", lifted.stopped.time.as_str())
+        .attribute("stopped_reason", bounded(&lifted.stopped.reason))
+        .attribute("lifted", lifted.time.as_str())
+        .attribute("reason", bounded(&lifted.reason))
+        .attribute("checkpoints_set_aside", lifted.set_aside.is_some());
+    let _mark = app.trail.record(log, event).await.map_err(|problem| unrecorded(&problem))?;
+    if let Err(error) = guard::forget_lifted(data, log.name()) {
+        tracing::warn!(log = log.name(), %error, "a lifting that is on record could not be removed; the next start records it again");
+    }
+    Ok(())
 }
 
 async fn record_own(app: &App, event: EventBuilder<'_>) -> Result<(), ServeError> {
@@ -276,7 +300,12 @@ async fn close(app: &Arc<App>, threads: Vec<JoinHandle<()>>) {
     }
     for log in app.logs.iter() {
         let published = Arc::clone(&log.published);
-        if let Err(error) = tokio::task::spawn_blocking(move || published.close()).await {
+        let (guarded, of) = (Arc::clone(app), Arc::clone(log));
+        let closing = move || {
+            published.close();
+            guard::after_close(&guarded, &of);
+        };
+        if let Err(error) = tokio::task::spawn_blocking(closing).await {
             tracing::error!(log = log.name(), %error, "the log could not be closed; the next start recovers it");
         }
     }

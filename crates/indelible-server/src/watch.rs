@@ -1,58 +1,78 @@
-//! Watches each log: a thread of its own, with a low priority, shows every entry to the follower of sources and publishes what it
-//! knows of them (`GET /v1/sources`). Begins at entry 0 at each start, for what it knows is a view.
+//! Watches each log: a thread of its own, with a low priority, shows every entry to the detectors and takes what they find to the
+//! book of alerts; what is known of sources it publishes (`GET /v1/sources`).
 //!
-//! Promises: entries in order, each once; what is told in the server's log lines happened since this start. Never: slows
-//! recording, or takes the server down: a panic ends the watching of that log, is told, and the log counts as not watched.
+//! Promises: entries in order; a finding is in the book before the place of its entry is passed, so a kill repeats entries and
+//! loses none, and the book takes a repeated finding once. Never: slows recording, or takes the server down: a panic ends the
+//! watching of that log, is told, and the log counts as not watched.
+
+mod detectors;
+pub(crate) mod rules;
+mod state;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use indelible_detect::book::BookError;
 use indelible_detect::finding::Finding;
 use indelible_detect::seen::Seen;
-use indelible_detect::sources::{SourceSettings, Sources};
-use indelible_event::doors::{EntryIndex, ReadError};
+use indelible_detect::sources::SourceSettings;
+use indelible_event::doors::ReadError;
 use indelible_event::view::EventView;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::app::{App, asked_to_stop};
 use crate::logs::LogHandle;
+use crate::telemetry::chain;
+use detectors::Detectors;
+use state::StateFolder;
 
 /// Entries, and their bytes, read at a time.
 const READ_ENTRIES: usize = 4_096;
 const READ_BYTES: usize = 4 * 1024 * 1024;
 /// How long events gather before they are looked at.
-const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(50);
 /// How often time alone is looked at, and the report is published at most.
 const TICK: Duration = Duration::from_secs(1);
-/// How long to rest after entries could not be read.
+/// How long to rest after entries could not be read, or findings not be kept.
 const REST: Duration = Duration::from_secs(10);
+/// How often what was counted is kept.
+const SAVE: Duration = Duration::from_secs(60);
+/// Most findings that wait to be taken to the book together.
+const FINDINGS_AT_ONCE: usize = 256;
 /// Lower than what records (0) and what finds (3).
 const NICENESS: i32 = 10;
+
+/// Watching has to wait.
+#[derive(Debug, thiserror::Error)]
+enum Behind {
+    #[error("entries cannot be read")]
+    Read(#[from] ReadError),
+    #[error("findings cannot be kept")]
+    Book(#[from] BookError),
+}
 
 /// Starts a thread for each log.
 pub(crate) fn start(app: &Arc<App>) -> Vec<JoinHandle<()>> {
     let runtime = Handle::current();
     let mut threads = Vec::new();
     for log in app.logs.iter() {
-        let watcher = Watcher {
-            app: Arc::clone(app),
-            log: Arc::clone(log),
-            sources: Sources::new(log.name(), SourceSettings::default()),
-            next: EntryIndex(0),
-            new_from: log.reader.size(),
-            ticked: Instant::now(),
-            stopping: app.stopping.clone(),
-        };
         let (runtime, name) = (runtime.clone(), log.name().to_owned());
-        let (app, log) = (Arc::clone(app), name.clone());
+        let (app, log) = (Arc::clone(app), Arc::clone(log));
         let run = move || {
-            if catch_unwind(AssertUnwindSafe(|| watcher.run(&runtime))).is_err() {
-                tracing::error!(log, "a mistake in watching; this log is not watched until the next start");
-                app.watched.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(&log);
+            let watched = catch_unwind(AssertUnwindSafe(|| watch_log(&app, &log, &runtime)));
+            if let Ok(Err(error)) = &watched {
+                tracing::error!(log = log.name(), error = chain(error), "this log is not watched until the next start");
             }
+            if watched.is_err() {
+                tracing::error!(
+                    log = log.name(),
+                    "a mistake in watching; this log is not watched until the next start"
+                );
+            }
+            app.watched.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(log.name());
         };
         match std::thread::Builder::new().name(format!("watch {name}")).spawn(run) {
             Ok(thread) => threads.push(thread),
@@ -62,15 +82,45 @@ pub(crate) fn start(app: &Arc<App>) -> Vec<JoinHandle<()>> {
     threads
 }
 
+/// Why a log cannot be watched at all.
+#[derive(Debug, thiserror::Error)]
+enum NotWatched {
+    #[error("cannot make the folder of detectors")]
+    Folder(#[source] std::io::Error),
+    #[error(transparent)]
+    Book(#[from] BookError),
+}
+
+fn watch_log(app: &Arc<App>, log: &Arc<LogHandle>, runtime: &Handle) -> Result<(), NotWatched> {
+    let states = StateFolder::open(&app.config.server.data, log.name()).map_err(NotWatched::Folder)?;
+    let size = log.reader.size();
+    let told_from = app.alerts.book.told_from(log.name(), size)?;
+    let set = Arc::clone(&app.rules.now().set);
+    let sources = SourceSettings::default();
+    let now = Instant::now();
+    let watcher = Watcher {
+        app: Arc::clone(app),
+        detectors: Detectors::restore(log.name(), set, sources, &states, (told_from, size)),
+        log: Arc::clone(log),
+        states,
+        findings: Vec::new(),
+        ticked: now,
+        saved: now,
+        stopping: app.stopping.clone(),
+    };
+    watcher.run(runtime);
+    Ok(())
+}
+
 struct Watcher {
     app: Arc<App>,
     log: Arc<LogHandle>,
-    sources: Sources,
-    /// The entry to look at next.
-    next: EntryIndex,
-    /// What stands before this was there at the start: it was told then.
-    new_from: u64,
+    detectors: Detectors,
+    states: StateFolder,
+    /// Found, and not yet in the book: as long as there are some, no further entry is looked at.
+    findings: Vec<Finding>,
     ticked: Instant,
+    saved: Instant,
     stopping: watch::Receiver<bool>,
 }
 
@@ -84,7 +134,11 @@ impl Watcher {
             let rest = match self.catch_up() {
                 Ok(()) => GATHER,
                 Err(error) => {
-                    tracing::warn!(log = self.log.name(), %error, "watching falls behind; it tries again");
+                    tracing::warn!(
+                        log = self.log.name(),
+                        error = chain(&error),
+                        "watching falls behind; it tries again"
+                    );
                     REST
                 }
             };
@@ -99,23 +153,27 @@ impl Watcher {
                 }
             });
         }
+        self.save();
     }
 
     /// Looks at what is new; then, when all was seen, at the time.
-    fn catch_up(&mut self) -> Result<(), ReadError> {
-        let mut findings = Vec::new();
-        while self.next.0 < self.log.reader.size() {
-            let entries = self.log.reader.read(self.next, READ_ENTRIES, READ_BYTES)?;
+    fn catch_up(&mut self) -> Result<(), Behind> {
+        self.findings.extend(self.app.watched.take(self.log.name()));
+        self.take()?;
+        self.detectors.use_rules(&self.app.rules.now().set);
+        while self.detectors.next().0 < self.log.reader.size() {
+            let entries = self.log.reader.read(self.detectors.next(), READ_ENTRIES, READ_BYTES)?;
             for (index, bytes) in entries.iter() {
-                // What nobody can read as an event was not written by this program; `verify` is who judges it.
-                let Ok(view) = EventView::parse(bytes) else { continue };
-                self.sources.see(&Seen { index, bytes, view }, &mut findings);
-                if index.0 < self.new_from {
-                    findings.clear();
+                // What nobody can read as an event was not written by this program; the guard and `verify` are who judge it.
+                match EventView::parse(bytes) {
+                    Ok(view) => self.detectors.see(&Seen { index, bytes, view }, &mut self.findings),
+                    Err(_) => self.detectors.skip(index),
                 }
-                self.tell(&mut findings);
+                if self.findings.len() >= FINDINGS_AT_ONCE {
+                    self.take()?;
+                }
             }
-            self.next = entries.next_index();
+            self.take()?;
             if *self.stopping.borrow() {
                 return Ok(());
             }
@@ -123,11 +181,14 @@ impl Watcher {
         if self.ticked.elapsed() >= TICK || !self.is_published() {
             self.ticked = Instant::now();
             let now = self.app.trail.now().0;
-            self.sources.tick(now, &mut findings);
-            self.tell(&mut findings);
-            let report = self.sources.report(now);
+            self.detectors.tick(now, &mut self.findings);
+            let report = self.detectors.sources(now);
             let mut published = self.app.watched.sources.lock().unwrap_or_else(PoisonError::into_inner);
             published.insert(self.log.name().to_owned(), report);
+        }
+        self.take()?;
+        if self.saved.elapsed() >= SAVE {
+            self.save();
         }
         Ok(())
     }
@@ -136,10 +197,23 @@ impl Watcher {
         self.app.watched.sources.lock().unwrap_or_else(PoisonError::into_inner).contains_key(self.log.name())
     }
 
-    fn tell(&self, findings: &mut Vec<Finding>) {
-        for finding in findings.drain(..) {
-            let (rule, entity) = (finding.rule.id, finding.entity.id);
-            tracing::warn!(log = self.log.name(), rule, entity, severity = %finding.severity, finding.summary);
+    /// Takes findings to the book.
+    fn take(&mut self) -> Result<(), Behind> {
+        if !self.findings.is_empty() {
+            self.app.alerts.take(&self.findings, self.app.trail.now().0)?;
+            self.findings.clear();
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) {
+        // what is not in the book must be found again
+        if !self.findings.is_empty() {
+            return;
+        }
+        self.saved = Instant::now();
+        if let Err(error) = self.detectors.save(&self.states) {
+            tracing::warn!(log = self.log.name(), %error, "what detectors counted could not be kept; it is tried again");
         }
     }
 }

@@ -80,8 +80,17 @@ pub(crate) struct Buffers {
     leaves: Vec<Hash>,
 }
 
+/// What is wanted of a bundle besides its hashes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Recomputed leaf hashes.
+    pub(crate) leaves: bool,
+    /// What the entries say of themselves.
+    pub(crate) contents: bool,
+}
+
 /// Reads one bundle and its tile and compares them.
-pub(crate) fn check(source: &dyn LogSource, id: BundleId, keep_leaves: bool, buffers: &mut Buffers) -> BundleOutcome {
+pub(crate) fn check(source: &dyn LogSource, id: BundleId, wanted: Wanted, buffers: &mut Buffers) -> BundleOutcome {
     let Buffers { bundle, tile, leaves } = buffers;
     let width = usize::from(id.width);
     let tile_id = TileId { level: 0, index: id.index, width: id.width };
@@ -101,7 +110,7 @@ pub(crate) fn check(source: &dyn LogSource, id: BundleId, keep_leaves: bool, buf
         Read::Failed(_) => &[],
     };
 
-    let mut look = Look { first_index: id.first_entry(), ..Look::default() };
+    let mut look = Look { first_index: id.first_entry(), into_entries: wanted.contents, ..Look::default() };
     leaves.clear();
     let mut bytes = 0;
     if let Read::Exact | Read::Fuller = bundle_state {
@@ -122,7 +131,7 @@ pub(crate) fn check(source: &dyn LogSource, id: BundleId, keep_leaves: bool, buf
         id,
         bundle: bundle_state.into_state(),
         tile: tile_state.into_state(),
-        leaves: keep_leaves.then(|| leaves.clone()),
+        leaves: wanted.leaves.then(|| leaves.clone()),
         entries_root,
         tile_root,
         differing: look.differing,
@@ -181,6 +190,8 @@ fn read_or_fuller(source: &dyn LogSource, path: &str, fuller: &str, bytes_max: u
 #[derive(Default)]
 struct Look<'a> {
     first_index: u64,
+    /// Whether entries are read, not only hashed.
+    into_entries: bool,
     differing: Option<(u64, u64)>,
     contents: Contents,
     sources: HashMap<&'a [u8], usize>,
@@ -224,7 +235,7 @@ impl<'a> Look<'a> {
             if differs {
                 let (first, count) = self.differing.unwrap_or((place, 0));
                 self.differing = Some((first, count + 1));
-            } else {
+            } else if self.into_entries {
                 // Altered entries are findings already; what they say does not count.
                 self.take(self.first_index + place, scan(entry));
             }

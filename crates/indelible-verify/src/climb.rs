@@ -288,7 +288,7 @@ pub(crate) fn read_tile(source: &dyn LogSource, tile: TileId, buffer: &mut Vec<u
 }
 
 /// First and last entry below one hash of a tile.
-fn entries_of_child(tile: TileId, place: u64, size: TreeSize) -> (Option<u64>, Option<u64>) {
+pub(crate) fn entries_of_child(tile: TileId, place: u64, size: TreeSize) -> (Option<u64>, Option<u64>) {
     let leaves = u64::from(TILE_WIDTH).checked_pow(u32::from(tile.level));
     let child = tile.index.saturating_mul(u64::from(TILE_WIDTH)).saturating_add(place);
     let first = leaves.and_then(|leaves| leaves.checked_mul(child));

@@ -6,8 +6,8 @@
 //! anything; trusts a key found beside the log as much as one that the reader brings.
 //!
 //! Reading order: where the bytes come from, what an entry says of itself, the report; then one bundle, the tree above it, how
-//! the two are judged together, completeness, and the pass over all of them; then receipts and proofs, which ask about a few
-//! entries only.
+//! the two are judged together, completeness, and the pass over all of them; the same from the root down, a piece at a time; then
+//! receipts and proofs, which ask about a few entries only.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,8 @@ mod climb;
 mod completeness;
 mod judge;
 
+mod descent;
+
 mod ordered;
 mod surplus;
 mod trust;
@@ -32,6 +34,7 @@ mod verify;
 mod proof;
 mod receipt;
 
+pub use descent::{Descent, Piece, open_checkpoint};
 pub use proof::{ProofReport, check_proof};
 pub use receipt::{ReceiptReport, verify_receipt};
 pub use report::{Exit, Report, Verdict};

@@ -7,7 +7,7 @@ use indelible_tlog::hash::{EMPTY_ROOT, Hash};
 use indelible_tlog::tile::{BundleId, TILE_WIDTH};
 use indelible_tlog::tree::{Peaks, root_of};
 
-use crate::bundle::{self, Buffers, BundleOutcome, Contents, Recorded};
+use crate::bundle::{self, Buffers, BundleOutcome, Contents, Recorded, Wanted};
 use crate::climb::Climb;
 use crate::completeness::Completeness;
 use crate::findings::Findings;
@@ -156,8 +156,8 @@ impl<'s> Pass<'s> {
         let kept = self.past.as_ref().map(|past| past.kept.size.0).filter(|size| size % width != 0);
         let check = |buffers: &mut Buffers, index: u64| {
             let id = BundleId::at(index, size).unwrap_or(BundleId { index, width: TILE_WIDTH });
-            let keep_leaves = !id.is_full() || kept.is_some_and(|kept| kept / width == index);
-            bundle::check(source, id, keep_leaves, buffers)
+            let leaves = !id.is_full() || kept.is_some_and(|kept| kept / width == index);
+            bundle::check(source, id, Wanted { leaves, contents: true }, buffers)
         };
         let bundles = size.0.div_ceil(width);
         let worked = in_order(threads, bundles, &check, &mut |outcome: BundleOutcome| {

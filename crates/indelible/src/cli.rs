@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 mod guard;
+mod log;
 mod watch;
 
 pub(crate) use guard::{
     ApprovalsCommand, DecisionArguments, ForgetArguments, HaltArguments, PolicyCommand, ResumeArguments, RoleArgument,
     TokenCommand, UnsealArguments,
 };
-pub(crate) use watch::{DetectArguments, RulesCommand, SourcesArguments};
+pub(crate) use log::{LogCommand, LogResumeArguments};
+pub(crate) use watch::{
+    AlertsCommand, AlertsListArguments, DetectArguments, RulesCommand, SilenceArguments, SourcesArguments,
+};
 
 use crate::output::{EventFormat, Format};
 
@@ -105,6 +109,9 @@ pub(crate) enum Command {
     /// Put a tool server (MCP) on record.
     #[command(subcommand)]
     Mcp(McpCommand),
+    /// See what was found, look after it, and say who is not to be told.
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Check, test and list the rules that watch over the log.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -459,18 +466,6 @@ pub(crate) struct DrillArguments {
     /// How to print.
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
-}
-
-/// `log`
-#[derive(Debug, Subcommand)]
-pub(crate) enum LogCommand {
-    /// List the logs with their origins, sizes and keys.
-    #[command(after_help = "Example:\n  indelible log list --format json")]
-    List {
-        /// How to print.
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
 }
 
 /// `index`

@@ -58,6 +58,7 @@ fn run(cli: Cli) -> Result<exit::Exit, CliError> {
         Command::Halt(arguments) => commands::guard::halt(server, &arguments),
         Command::Resume(arguments) => commands::guard::resume(server, &arguments),
         Command::Mcp(arguments) => commands::mcp::run(server, &arguments),
+        Command::Alerts(arguments) => commands::alerts::run(server, &arguments),
         Command::Rules(arguments) => commands::rules::run(&arguments),
         Command::Detect(arguments) => commands::detect::run(&arguments),
     }

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use indelible_event::SCHEMA;
+use indelible_event::batch::EventBatch;
 use indelible_event::doors::EntryIndex;
+use indelible_event::id::EventId;
+use indelible_event::prepare::{Defaults, prepare};
 use indelible_event::time::{EventTime, RecordedTime};
 use indelible_event::view::EventView;
+use indelible_event::{OWN_SOURCE_KIND, SCHEMA};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{RuleSet, RuleSource, Rules, Skipped, files, guard};
+use super::{Lists, RuleSet, RuleSource, Rules, Skipped, files, guard};
 use crate::seen::Seen;
 
 /// When the first event of a case happens: a Monday morning.
@@ -17,6 +20,8 @@ const START: &str = "2026-11-23T10:00:00Z";
 /// Most events of one case.
 const EVENTS_MAX: u32 = 200_000;
 const SECOND: i64 = 1_000_000_000;
+/// Faults of an event that are told.
+const FAULTS_TOLD: usize = 3;
 
 /// What one case gave.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -55,6 +60,8 @@ pub struct Report {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cases {
+    #[serde(default)]
+    lists: Lists,
     #[serde(default, rename = "match")]
     matching: Vec<Case>,
     #[serde(default)]
@@ -74,18 +81,33 @@ pub fn run(path: &Path) -> Report {
     let mut report = Report::default();
     let rules = files::find(path, files::is_rule, &mut report.skipped);
     for file in &rules {
-        let name = file.display().to_string();
-        let loaded = RuleSet::load(&[RuleSource::Path(file.clone())]);
-        report.skipped.extend(loaded.skipped);
         let beside = file.with_extension("test.yml");
-        if !beside.is_file() {
-            report.untested.push(name);
-            continue;
+        let cases = if beside.is_file() { Some(files::read_bounded(&beside, guard::FILE_BYTES_MAX)) } else { None };
+        let name = beside.display().to_string();
+        let cases = match cases {
+            None => {
+                report.untested.push(file.display().to_string());
+                None
+            }
+            Some(Err(reason)) => {
+                report.skipped.push(fault(&name, None, reason));
+                None
+            }
+            Some(Ok(yaml)) => read(&name, &yaml, &mut report),
+        };
+        let lists = cases.as_ref().map(|cases| cases.lists.clone()).unwrap_or_default();
+        let loaded = RuleSet::load_with(&[RuleSource::Path(file.clone())], &lists);
+        report.skipped.extend(loaded.skipped);
+        let Some(cases) = cases else { continue };
+        for waiting in loaded.set.inactive() {
+            let reason = format!(
+                "`{}` waits for the list `{}`: give it under `lists:`",
+                waiting.title,
+                waiting.lists.join("`, `")
+            );
+            report.skipped.push(fault(&name, None, reason));
         }
-        match files::read_bounded(&beside) {
-            Ok(yaml) => run_cases(&beside.display().to_string(), &yaml, &loaded.set, &mut report),
-            Err(reason) => report.skipped.push(fault(&beside.display().to_string(), None, reason)),
-        }
+        run_all(&name, &cases, &loaded.set, &mut report);
     }
     let cases = files::find(path, files::is_cases, &mut report.skipped);
     for lonely in cases.iter().filter(|cases| !rules.iter().any(|rule| rule.with_extension("test.yml") == **cases)) {
@@ -95,18 +117,29 @@ pub fn run(path: &Path) -> Report {
     report
 }
 
-/// Runs the cases of one text over the rules of `set`.
+/// Runs the cases of one text over the rules of `set`, which has been given its lists.
 pub fn run_cases(file: &str, yaml: &str, set: &std::sync::Arc<RuleSet>, report: &mut Report) {
-    if let Err(error) = guard::check(yaml) {
-        return report.skipped.push(fault(file, error.line, error.reason));
+    if let Some(cases) = read(file, yaml, report) {
+        run_all(file, &cases, set, report);
     }
-    let cases: Cases = match yaml_serde::from_str(yaml) {
-        Ok(cases) => cases,
+}
+
+fn read(file: &str, yaml: &str, report: &mut Report) -> Option<Cases> {
+    if let Err(error) = guard::check(yaml) {
+        report.skipped.push(fault(file, error.line, error.reason));
+        return None;
+    }
+    match yaml_serde::from_str(yaml) {
+        Ok(cases) => Some(cases),
         Err(error) => {
             let line = error.location().map(|location| location.line());
-            return report.skipped.push(fault(file, line, error.to_string()));
+            report.skipped.push(fault(file, line, error.to_string()));
+            None
         }
-    };
+    }
+}
+
+fn run_all(file: &str, cases: &Cases, set: &std::sync::Arc<RuleSet>, report: &mut Report) {
     let kind = set.rules.iter().find_map(|rule| rule.source.example_kind()).unwrap_or("api");
     for (expected, case) in
         cases.matching.iter().map(|case| (true, case)).chain(cases.no_match.iter().map(|case| (false, case)))
@@ -160,11 +193,11 @@ fn found(rules: &mut Rules, case: &Case, kind: &str) -> Result<Vec<String>, Stri
     Ok(titles)
 }
 
-/// The event of a case over the base that every event has.
+/// The event of a case over the base that every event has; one that a log would refuse shows nothing.
 fn whole_event(event: &Map<String, Value>, index: u32, now: i64, kind: &str) -> Result<Vec<u8>, String> {
     let now = RecordedTime(now).to_string();
     let mut whole = json!({
-        "schema": SCHEMA, "id": format!("00000000-0000-7000-8000-{index:012x}"), "time": now, "recorded": now,
+        "schema": SCHEMA, "id": format!("00000000-0000-7000-8000-{index:012x}"), "time": now,
         "source": {"id": "test", "kind": kind}, "outcome": {"result": "allowed", "phase": "single"},
     });
     if let Some(members) = whole.as_object_mut() {
@@ -179,7 +212,25 @@ fn whole_event(event: &Map<String, Value>, index: u32, now: i64, kind: &str) -> 
             }
         }
     }
+    check(&whole).map_err(|faults| format!("a log would refuse event {index}: {faults}"))?;
+    if let Some(members) = whole.as_object_mut() {
+        members.insert("recorded".to_owned(), Value::String(now));
+    }
     serde_json::to_vec(&whole).map_err(|error| error.to_string())
+}
+
+/// Whether a log would take an event; one of the server's own as if somebody else had sent it.
+fn check(whole: &Value) -> Result<(), String> {
+    let mut sent = whole.clone();
+    if let Some(kind) = sent.pointer_mut("/source/kind").filter(|kind| kind.as_str() == Some(OWN_SOURCE_KIND)) {
+        *kind = Value::String("test".to_owned());
+    }
+    let sent = serde_json::to_vec(&sent).map_err(|error| error.to_string())?;
+    let defaults = Defaults { source_id: "test", source_kind: "test" };
+    let taken = prepare(&sent, &defaults, &mut || EventId([0; 16]), &mut EventBatch::new());
+    taken
+        .map(drop)
+        .map_err(|faults| faults.iter().take(FAULTS_TOLD).map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// Takes a duration such as `30s`, `100ms`, `5m`, `2h` or `1d` out of an event, in nanoseconds.

@@ -7,7 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use indelible_event::doors::EntryIndex;
 use rsigma_eval::{CorrelationConfig, CorrelationEngine, CorrelationEventMode, EventRef, TimestampFallback};
-use rsigma_parser::{ConditionExpr, CorrelationCondition, CorrelationRule, SigmaCollection, SigmaRule};
+use rsigma_parser::{
+    ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, SigmaCollection,
+    SigmaRule,
+};
 
 use super::Skipped;
 use super::load::Read;
@@ -19,6 +22,12 @@ pub(super) const GROUPS_MAX: usize = 20_000;
 pub(super) const REFERENCES_MAX: usize = 20;
 /// Most values kept for each group, unless a condition counts further.
 const ENTRIES: usize = 1_000;
+/// For each of the different values that a condition asks for, how many values are kept.
+const VALUES_EACH: usize = 32;
+/// Most rules that are put in order.
+const ORDERED_MAX: usize = 8;
+/// By the number of rules that are put in order, how many events of each are kept: some ten thousand orders at most.
+const ORDERED_ENTRIES: [usize; ORDERED_MAX + 1] = [128, 128, 128, 32, 12, 8, 5, 4, 3];
 /// The most that a condition may count to.
 const THRESHOLD_MAX: u64 = 100_000;
 /// Longest window: 31 days.
@@ -61,7 +70,13 @@ pub(super) fn link(
             };
             let name = read.rule.name.clone();
             match adopt(&mut read, &meant) {
-                Err(reason) => skipped.push(read.skip(&read.rule.title, reason)),
+                Err(reason) => {
+                    // what it was to count was not meant to be told by itself
+                    if !read.rule.generate {
+                        linked.silent.extend(meant);
+                    }
+                    skipped.push(read.skip(&read.rule.title, reason));
+                }
                 Ok(threshold) => {
                     linked.threshold = linked.threshold.max(threshold);
                     if !read.rule.generate {
@@ -81,6 +96,10 @@ pub(super) fn link(
     for read in waiting {
         let missing = read.rule.rules.iter().find(|name| names.find(&read.file, name).is_none());
         let missing = missing.map(String::as_str).unwrap_or_default();
+        if !read.rule.generate {
+            let there = read.rule.rules.iter().filter_map(|name| names.find(&read.file, name));
+            linked.silent.extend(there.map(str::to_owned));
+        }
         let reason = format!("it counts `{missing}`, which is no rule that can be used, or counts this one in turn");
         skipped.push(read.skip(&read.rule.title, reason));
     }
@@ -115,7 +134,18 @@ fn adopt(read: &mut Read<CorrelationRule>, meant: &[String]) -> Result<usize, St
         return Err(format!("its timespan is longer than {} days", WINDOW_SECONDS_MAX / 86_400));
     }
     let keys: HashMap<String, String> = rule.rules.iter().cloned().zip(meant.iter().cloned()).collect();
+    let several = meant.iter().collect::<HashSet<_>>().len();
+    if rule.correlation_type == CorrelationType::TemporalOrdered && several > ORDERED_MAX {
+        return Err(format!("it puts more than {ORDERED_MAX} rules in order"));
+    }
     let threshold = match &mut rule.condition {
+        // without a condition all of them are meant; the parser puts down that one is enough
+        CorrelationCondition::Threshold { predicates, field: None, .. }
+            if rule.correlation_type == CorrelationType::Temporal && *predicates == [(ConditionOperator::Gte, 1)] =>
+        {
+            *predicates = vec![(ConditionOperator::Gte, u64::try_from(several).unwrap_or(u64::MAX))];
+            0
+        }
         CorrelationCondition::Threshold { predicates, .. } => {
             let most = predicates.iter().map(|(_, count)| *count).max().unwrap_or(0);
             let counted = matches!(rule.correlation_type.as_str(), "event_count" | "value_count");
@@ -141,9 +171,25 @@ fn adopt(read: &mut Read<CorrelationRule>, meant: &[String]) -> Result<usize, St
     // told once a window, not again for every further event in it
     let window = yaml_serde::Value::String(format!("{}s", rule.timespan.seconds));
     rule.custom_attributes.insert("rsigma.suppress".to_owned(), window);
+    if let Some(entries) = entries(rule.correlation_type, several, threshold) {
+        let entries = yaml_serde::Value::String(entries.to_string());
+        rule.custom_attributes.insert("rsigma.max_group_entries".to_owned(), entries);
+    }
     let mut trial = CorrelationEngine::new(CorrelationConfig::default());
     trial.add_correlation(rule).map_err(|error| error.to_string())?;
     Ok(threshold)
+}
+
+/// How many values are kept for each group where the engine goes through all of them at each event: for an order through all
+/// ways to put them in one, for different values through all to count them.
+fn entries(kind: CorrelationType, rules: usize, threshold: usize) -> Option<usize> {
+    match kind {
+        CorrelationType::TemporalOrdered => ORDERED_ENTRIES.get(rules).copied(),
+        CorrelationType::ValueCount => {
+            Some(threshold.saturating_mul(VALUES_EACH).min(ENTRIES).max(threshold.saturating_add(1)))
+        }
+        _ => None,
+    }
 }
 
 fn rename(expression: &mut ConditionExpr, keys: &HashMap<String, String>) -> Result<(), String> {

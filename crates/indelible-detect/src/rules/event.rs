@@ -47,6 +47,10 @@ impl LogEvent<'_> {
                 let human = view.on_behalf_of.iter().any(|actor| actor.kind.as_deref() == Some("human"));
                 Some(EventValue::Bool(human))
             }
+            "acts_for_itself" => {
+                let itself = view.actor.id.is_some() && view.on_behalf_of.iter().any(|actor| actor.id == view.actor.id);
+                Some(EventValue::Bool(itself))
+            }
             "human" => {
                 let mut chain = std::iter::once(&view.actor).chain(&view.on_behalf_of);
                 let human = chain.find(|actor| actor.kind.as_deref() == Some("human"))?;

@@ -35,12 +35,12 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    pub(super) fn take(sources: &[RuleSource]) -> Self {
+    pub(super) fn take(sources: &[RuleSource], lists: Option<&Path>) -> Self {
         let paths = sources.iter().filter_map(|source| match source {
             RuleSource::Path(path) => Some(path.clone()),
             RuleSource::BuiltIn | RuleSource::Text { .. } => None,
         });
-        let paths: Vec<PathBuf> = paths.collect();
+        let paths: Vec<PathBuf> = paths.chain(lists.map(Path::to_owned)).collect();
         Self { seen: stamps(&paths), paths }
     }
 
@@ -77,7 +77,7 @@ pub(super) fn read(sources: &[RuleSource], skipped: &mut Vec<Skipped>) -> Vec<Ru
             RuleSource::Text { name, yaml } => push(name, yaml),
             RuleSource::Path(path) => {
                 for file in find(path, is_rule, skipped) {
-                    match read_bounded(&file) {
+                    match read_bounded(&file, FILE_BYTES_MAX) {
                         Ok(yaml) => push(&file.display().to_string(), &yaml),
                         Err(reason) => skipped.push(skip(&file, reason)),
                     }
@@ -88,13 +88,13 @@ pub(super) fn read(sources: &[RuleSource], skipped: &mut Vec<Skipped>) -> Vec<Ru
     files
 }
 
-/// Reads a file of at most [`FILE_BYTES_MAX`].
-pub(super) fn read_bounded(path: &Path) -> Result<String, String> {
+/// Reads a file of at most so many bytes.
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| format!("cannot be read: {error}"))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("the file is larger than {FILE_BYTES_MAX} bytes; split it"));
+    file.take(most.saturating_add(1)).read_to_string(&mut text).map_err(|error| format!("cannot be read: {error}"))?;
+    if text.len() as u64 > most {
+        return Err(format!("the file is larger than {most} bytes; split it"));
     }
     Ok(text)
 }

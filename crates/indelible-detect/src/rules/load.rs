@@ -7,9 +7,10 @@ use rsigma_eval::compile_rule;
 use rsigma_parser::{CorrelationRule, Level, SigmaCollection, SigmaRule, parse_sigma_yaml};
 
 use super::files::{self, RULES_MAX, RuleFile, Stamps};
+use super::lists::{self, Lists, Unfilled};
 use super::prefilter::{Needs, Prefilter, needs};
 use super::source::Source;
-use super::{Loaded, Rule, RuleInfo, RuleSet, RuleSource, Skipped, correlate, guard};
+use super::{Inactive, Loaded, Rule, RuleInfo, RuleSet, RuleSource, Skipped, correlate, guard};
 use crate::finding::{Severity, bounded};
 
 /// A rule as read, with where it was read.
@@ -31,9 +32,9 @@ impl<T> Read<T> {
     }
 }
 
-pub(super) fn load(sources: &[RuleSource]) -> Loaded {
+pub(super) fn load(sources: &[RuleSource], lists: &Lists) -> Loaded {
     // taken before the files are read: what changes meanwhile is seen at the next look
-    let stamps = Stamps::take(sources);
+    let stamps = Stamps::take(sources, lists.file());
     let mut skipped = Vec::new();
     let (mut rules, mut correlations) = (Vec::new(), Vec::new());
     for file in files::read(sources, &mut skipped) {
@@ -47,6 +48,8 @@ pub(super) fn load(sources: &[RuleSource]) -> Loaded {
     for read in correlations.drain(RULES_MAX.min(correlations.len())..) {
         skipped.push(read.skip(&read.rule.title, format!("there are more than {RULES_MAX} correlations")));
     }
+    let mut inactive = fill(&mut rules, lists, &mut skipped);
+    let unlinked = inactivate(&rules, &mut correlations, &mut inactive);
     let mut compiled = Vec::with_capacity(rules.len());
     rules.retain(|read| match compile(read) {
         Ok(rule) => {
@@ -58,7 +61,8 @@ pub(super) fn load(sources: &[RuleSource]) -> Loaded {
             false
         }
     });
-    let linked = correlate::link(&rules, correlations, &mut skipped);
+    let mut linked = correlate::link(&rules, correlations, &mut skipped);
+    linked.silent.extend(unlinked);
     let mut infos = HashMap::new();
     for (rule, read) in compiled.iter_mut().zip(&rules) {
         rule.feeds = linked.feeding.contains(&read.key);
@@ -83,8 +87,66 @@ pub(super) fn load(sources: &[RuleSource]) -> Loaded {
         threshold: linked.threshold,
         prefilter: Prefilter::new(&needed),
         stamps,
+        inactive: inactive.into_iter().map(|(_, inactive)| inactive).collect(),
     };
     Loaded { set: Arc::new(set), skipped }
+}
+
+/// Rules that wait for a list, each with the names that a correlation may call it by.
+type Waiting = Vec<([Option<String>; 2], Inactive)>;
+
+/// Puts the values of lists into rules; those that wait for one are taken out.
+fn fill(rules: &mut Vec<Read<SigmaRule>>, lists: &Lists, skipped: &mut Vec<Skipped>) -> Waiting {
+    let mut waiting = Waiting::new();
+    rules.retain_mut(|read| match lists::fill(&mut read.rule, lists) {
+        Ok(()) => true,
+        Err(Unfilled::Missing(missing)) => {
+            let missing = missing.into_iter().collect();
+            let inactive = inactive(&read.key, &read.rule.title, &read.file, missing);
+            waiting.push(([Some(read.key.clone()), read.rule.name.clone()], inactive));
+            false
+        }
+        Err(Unfilled::Wrong(reason)) => {
+            skipped.push(read.skip(&read.rule.title, bounded(&reason)));
+            false
+        }
+    });
+    waiting
+}
+
+fn inactive(key: &str, title: &str, file: &str, lists: Vec<String>) -> Inactive {
+    Inactive { id: key.to_owned(), title: bounded(title), file: file.to_owned(), lists }
+}
+
+/// Takes out the correlations that count a rule which waits for a list, and gives the keys of what only they counted: that was
+/// never meant to be told by itself.
+fn inactivate(
+    rules: &[Read<SigmaRule>],
+    correlations: &mut Vec<Read<CorrelationRule>>,
+    waiting: &mut Waiting,
+) -> Vec<String> {
+    let mut silent = Vec::new();
+    let mut before = usize::MAX;
+    // a correlation may count another one
+    while before != waiting.len() {
+        before = waiting.len();
+        correlations.retain(|read| {
+            let counts = |called: &[Option<String>; 2], file: &str| {
+                file == read.file && called.iter().flatten().any(|name| read.rule.rules.contains(name))
+            };
+            let found = waiting.iter().find(|(called, inactive)| counts(called, &inactive.file));
+            let Some((_, counted)) = found else { return true };
+            let also = inactive(&read.key, &read.rule.title, &read.file, counted.lists.clone());
+            if !read.rule.generate {
+                let meant =
+                    rules.iter().filter(|rule| counts(&[Some(rule.key.clone()), rule.rule.name.clone()], &rule.file));
+                silent.extend(meant.map(|rule| rule.key.clone()));
+            }
+            waiting.push(([Some(read.key.clone()), read.rule.name.clone()], also));
+            false
+        });
+    }
+    silent
 }
 
 fn read_file(

@@ -7,11 +7,12 @@
 
 use std::collections::HashMap;
 
+use super::source::{Fields, Source};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Modifier, Quantifier, SigmaRule, SigmaValue, StringPart};
 
 /// Texts in one group; a larger group is left out, which only makes the rule be looked at more often.
-const GROUP_TEXTS_MAX: usize = 256;
+const GROUP_TEXTS_MAX: usize = 2_048;
 /// Groups of one rule.
 const GROUPS_MAX: usize = 8;
 /// Longest text compared; of a longer one the beginning.
@@ -21,6 +22,22 @@ const DEPTH_MAX: usize = 64;
 /// Bytes after which nothing is left out: KELVIN SIGN, LATIN CAPITAL I WITH DOT ABOVE and LATIN SMALL LONG S fold to `k`, `i`
 /// and `s`; escapes that another writer of JSON might use.
 const MISLEADING: [&str; 5] = ["\u{212a}", "\u{130}", "\u{17f}", "\\u", "\\/"];
+
+/// What stands in so many entries that looking for it tells little.
+const COMMON: [&str; 12] = [
+    "\"allowed\"",
+    "\"outcome\"",
+    "\"single\"",
+    "\"human\"",
+    "\"agent\"",
+    "\"service\"",
+    "\"read\"",
+    "\"infer\"",
+    "result\"",
+    "phase\"",
+    "id\"",
+    "type\"",
+];
 
 /// One of these must stand in the bytes.
 type Group = Vec<String>;
@@ -94,6 +111,12 @@ impl Prefilter {
         Self { texts: automaton.ok(), waiting, others, always, rules }
     }
 
+    /// The rules that are looked at for every entry.
+    #[cfg(test)]
+    pub(super) fn always(&self) -> &[u32] {
+        &self.always
+    }
+
     /// The rules that could match these bytes, in order.
     pub(super) fn candidates<'s>(&self, bytes: &[u8], scratch: &'s mut Scratch) -> &'s [u32] {
         scratch.candidates.clear();
@@ -145,35 +168,38 @@ impl Scratch {
     }
 }
 
-fn rarity(group: &Group) -> (usize, usize) {
+/// How seldom a group is there, as far as one can tell beforehand; greater is more seldom.
+fn rarity(group: &Group) -> (bool, usize, usize) {
     let shortest = group.iter().map(String::len).min().unwrap_or(0);
-    (shortest, GROUP_TEXTS_MAX.saturating_sub(group.len()))
+    let common = group.iter().any(|text| COMMON.contains(&text.as_str()));
+    (!common, shortest, GROUP_TEXTS_MAX.saturating_sub(group.len()))
 }
 
 /// What must stand in an entry for `rule` to match it.
 pub(super) fn needs(rule: &SigmaRule) -> Needs {
+    let fields = Source::of(&rule.logsource).fields;
     let of_conditions: Vec<Needs> =
-        rule.detection.conditions.iter().map(|condition| of_condition(condition, rule, DEPTH_MAX)).collect();
+        rule.detection.conditions.iter().map(|condition| of_condition(condition, rule, fields, DEPTH_MAX)).collect();
     let mut needs = either(of_conditions);
     needs.sort_by_key(|group| std::cmp::Reverse(rarity(group)));
     needs.truncate(GROUPS_MAX);
     needs
 }
 
-fn of_condition(condition: &ConditionExpr, rule: &SigmaRule, deep: usize) -> Needs {
+fn of_condition(condition: &ConditionExpr, rule: &SigmaRule, fields: Fields, deep: usize) -> Needs {
     let Some(deep) = deep.checked_sub(1) else { return Needs::new() };
     match condition {
-        ConditionExpr::And(parts) => parts.iter().flat_map(|part| of_condition(part, rule, deep)).collect(),
-        ConditionExpr::Or(parts) => either(parts.iter().map(|part| of_condition(part, rule, deep)).collect()),
+        ConditionExpr::And(parts) => parts.iter().flat_map(|part| of_condition(part, rule, fields, deep)).collect(),
+        ConditionExpr::Or(parts) => either(parts.iter().map(|part| of_condition(part, rule, fields, deep)).collect()),
         ConditionExpr::Not(_) => Needs::new(),
         ConditionExpr::Identifier(name) => {
-            rule.detection.named.get(name).map(|detection| of_detection(detection, deep)).unwrap_or_default()
+            rule.detection.named.get(name).map(|detection| of_detection(detection, fields, deep)).unwrap_or_default()
         }
         ConditionExpr::Selector { quantifier, pattern } => {
             let mut named: Vec<_> = rule.detection.named.iter().collect();
             named.sort_by_key(|(name, _)| name.as_str());
             let meant = named.into_iter().filter(|(name, _)| pattern.matches_detection_name(name));
-            let meant: Vec<Needs> = meant.map(|(_, detection)| of_detection(detection, deep)).collect();
+            let meant: Vec<Needs> = meant.map(|(_, detection)| of_detection(detection, fields, deep)).collect();
             match quantifier {
                 Quantifier::All => meant.into_iter().flatten().collect(),
                 Quantifier::Any => either(meant),
@@ -184,12 +210,12 @@ fn of_condition(condition: &ConditionExpr, rule: &SigmaRule, deep: usize) -> Nee
     }
 }
 
-fn of_detection(detection: &Detection, deep: usize) -> Needs {
+fn of_detection(detection: &Detection, fields: Fields, deep: usize) -> Needs {
     let Some(deep) = deep.checked_sub(1) else { return Needs::new() };
     match detection {
-        Detection::AllOf(items) => items.iter().flat_map(of_item).collect(),
-        Detection::AnyOf(parts) => either(parts.iter().map(|part| of_detection(part, deep)).collect()),
-        Detection::And(parts) => parts.iter().flat_map(|part| of_detection(part, deep)).collect(),
+        Detection::AllOf(items) => items.iter().flat_map(|item| of_item(item, fields)).collect(),
+        Detection::AnyOf(parts) => either(parts.iter().map(|part| of_detection(part, fields, deep)).collect()),
+        Detection::And(parts) => parts.iter().flat_map(|part| of_detection(part, fields, deep)).collect(),
         Detection::Keywords(values) => either(values.iter().map(|value| one(value, Place::Inside)).collect()),
         Detection::ArrayMatch { .. } | Detection::Conditional { .. } => Needs::new(),
     }
@@ -204,7 +230,56 @@ enum Place {
     Inside,
 }
 
-fn of_item(item: &DetectionItem) -> Needs {
+fn of_item(item: &DetectionItem, fields: Fields) -> Needs {
+    let needs = of_values(item);
+    if needs.is_empty() && fields == Fields::Own { of_name(item) } else { needs }
+}
+
+/// An item that says something of a field matches only where the field is: of its name the last part, as a key ends with it.
+fn of_name(item: &DetectionItem) -> Needs {
+    let Some(name) = item.field.name.as_deref() else { return Needs::new() };
+    let absent = |value: &SigmaValue| match value {
+        SigmaValue::Null => true,
+        value => item.field.modifiers.contains(&Modifier::Exists) && *value != SigmaValue::Bool(true),
+    };
+    if item.values.is_empty() || item.values.iter().any(absent) {
+        return Needs::new();
+    }
+    let key = match name.strip_prefix("derived.") {
+        None => name.rsplit('.').next().unwrap_or_default(),
+        Some(derived) => match derived_from(derived, item) {
+            Some(key) => key,
+            None => return Needs::new(),
+        },
+    };
+    let plain = key.bytes().all(|byte| (0x20..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\'));
+    if key.is_empty() || !plain || key.len() >= TEXT_BYTES_MAX {
+        return Needs::new();
+    }
+    vec![vec![format!("{}\"", key.to_ascii_lowercase())]]
+}
+
+/// The key without which a derived field is not what an item asks for.
+fn derived_from(name: &str, item: &DetectionItem) -> Option<&'static str> {
+    let above_zero = || {
+        let more = |value: &SigmaValue| matches!(value, SigmaValue::Integer(number) if *number > 0);
+        let modifiers = item.field.modifiers.as_slice();
+        matches!(modifiers, [] | [Modifier::Gt | Modifier::Gte]) && item.values.iter().all(more)
+    };
+    let is_true =
+        || item.field.modifiers.is_empty() && item.values.iter().all(|value| *value == SigmaValue::Bool(true));
+    match name {
+        "chain_length" if above_zero() => Some("on_behalf_of"),
+        "acts_for_human" | "acts_for_itself" if is_true() => Some("on_behalf_of"),
+        "resource_count" if above_zero() => Some("count"),
+        "resource_bytes" if above_zero() => Some("bytes"),
+        "ip_network" => Some("ip"),
+        _ => None,
+    }
+}
+
+/// What the values of an item need.
+fn of_values(item: &DetectionItem) -> Needs {
     if item.field.name.as_deref().is_some_and(|name| name.starts_with("derived.")) {
         return Needs::new();
     }
@@ -262,7 +337,10 @@ fn could_be_no_text(text: &str) -> bool {
 }
 
 /// What is needed when one of several is: one group that holds a group of each.
-fn either(all: Vec<Needs>) -> Needs {
+fn either(mut all: Vec<Needs>) -> Needs {
+    if let [_] = all.as_slice() {
+        return all.pop().unwrap_or_default();
+    }
     let mut texts: Group = Vec::new();
     for needs in all {
         let Some(rarest) = needs.into_iter().max_by_key(rarity) else { return Needs::new() };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indelible_event::batch::EventBatch;
+use indelible_event::completeness::HEARTBEAT;
 use indelible_event::words::{Action, ActorType, OutcomePhase, OutcomeResult};
 
 use crate::caller::Caller;
@@ -28,6 +29,16 @@ pub async fn announce(s: &Arc<Surroundings>, route: &Route, upstream: &str) -> R
     ] {
         draft.attribute(name, capture.as_str());
     }
+    tell_about(s, route, &draft, OutcomeResult::Allowed, Text::default()).await
+}
+
+/// Says that the gateway lives: for when it has nothing else to record, so that its silence means something.
+///
+/// # Errors
+/// [`Refusal`] when the log does not take it.
+pub async fn heartbeat(s: &Surroundings, route: &Route) -> Result<(), Refusal> {
+    let mut draft = Draft::new(s.new_id()?, Action::Execute, HEARTBEAT);
+    draft.resources.push(Resource::new("gateway", route.name().to_owned()));
     tell_about(s, route, &draft, OutcomeResult::Allowed, Text::default()).await
 }
 

@@ -1,4 +1,4 @@
-//! What content is about: labels such as `pii.email` and `secret.jwt`, found before the content is sealed.
+//! What content is about: labels such as `pii.email`, `secret.jwt` and `injection.encoded`, found before the content is sealed.
 //!
 //! Promises: one pass over the bytes, memory bounded by one window (8 KiB) however long the stream; a match that lies across two
 //! chunks is found; a label is one of the closed list below. Never: keeps, prints or returns the text that matched – what leaves
@@ -10,6 +10,9 @@
 
 mod card;
 mod email;
+mod encoded;
+mod fold;
+mod hidden;
 mod iban;
 mod jwt;
 mod key_block;
@@ -18,10 +21,12 @@ mod national;
 mod numbers;
 mod pass;
 mod phone;
+mod phrases;
 mod prefixed;
 mod unescape;
 mod url;
 mod window;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +35,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pass::Pass;
+use phrases::Dictionary;
 pub use window::Scan;
 
 /// What content is about, as it stands on an event's resource.
@@ -62,6 +68,14 @@ pub const LABELS: &[(Label, &str)] = &[
     ("secret.private-key", "a private key (PEM, OpenSSH, PGP, PuTTY, age)"),
     ("secret.jwt", "a JSON web token"),
     ("secret.connection-string", "a URL or connection string with a password"),
+    ("injection.instruction-override", "words that tell a model to set its instructions aside"),
+    ("injection.role-play", "words of a jailbreak: a model is to play one without rules"),
+    (
+        "injection.exfiltration",
+        "words that tell a model to give its instructions away, or to send out what it was told",
+    ),
+    ("injection.hidden-text", "text that people do not see: tag characters, runs without width, turned direction"),
+    ("injection.encoded", "such words in base64, hexadecimal digits or ROT13"),
 ];
 
 /// A place in [`LABELS`]; the compiler checks that the names below fit the list.
@@ -95,6 +109,11 @@ impl Kind {
     pub(super) const PRIVATE_KEY: Self = Self::named("secret.private-key");
     pub(super) const JWT: Self = Self::named("secret.jwt");
     pub(super) const CONNECTION: Self = Self::named("secret.connection-string");
+    pub(super) const INSTRUCTION_OVERRIDE: Self = Self::named("injection.instruction-override");
+    pub(super) const ROLE_PLAY: Self = Self::named("injection.role-play");
+    pub(super) const EXFILTRATION: Self = Self::named("injection.exfiltration");
+    pub(super) const HIDDEN_TEXT: Self = Self::named("injection.hidden-text");
+    pub(super) const ENCODED: Self = Self::named("injection.encoded");
 
     /// The place of a label; a label that is not in the list does not compile.
     const fn named(label: &str) -> Self {
@@ -152,6 +171,7 @@ impl Found {
 #[derive(Clone)]
 pub struct Scanner {
     pass: Arc<Pass>,
+    words: Arc<Dictionary>,
 }
 
 impl Default for Scanner {
@@ -170,7 +190,7 @@ impl Scanner {
     /// A scanner with all rules.
     #[must_use]
     pub fn new() -> Self {
-        Self { pass: Arc::new(Pass::new()) }
+        Self { pass: Arc::new(Pass::new()), words: Arc::new(Dictionary::new()) }
     }
 
     /// The labels of a text, in the list's order, each once.
@@ -184,6 +204,6 @@ impl Scanner {
     /// A scan to be fed piece by piece; it keeps one window, never the whole.
     #[must_use]
     pub fn begin(&self) -> Scan {
-        Scan::new(Arc::clone(&self.pass))
+        Scan::new(Arc::clone(&self.pass), Arc::clone(&self.words))
     }
 }

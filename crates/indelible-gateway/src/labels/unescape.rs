@@ -1,6 +1,6 @@
 //! Undoes JSON escapes on the way in, so that `\u0040` is seen as `@` and the letter of `\n` is not taken for part of a word.
 //!
-//! Promises: at most six bytes of state between chunks; any number of backslashes counts as one escape, which covers JSON inside
+//! Promises: a character that JSON writes as two escapes (a surrogate pair) is one again; at most ten bytes of state between chunks; any number of backslashes counts as one escape, which covers JSON inside
 //! JSON. Never: fails; what is not an escape passes as it came.
 
 use memchr::memchr;
@@ -21,6 +21,8 @@ enum State {
 #[derive(Default)]
 pub(super) struct Unescape {
     state: State,
+    /// The first half of a surrogate pair, while its second half may follow.
+    high: Option<u32>,
 }
 
 impl Unescape {
@@ -32,6 +34,9 @@ impl Unescape {
             if matches!(self.state, State::Plain) {
                 let rest = chunk.get(at..).unwrap_or_default();
                 let plain = memchr(b'\\', rest).unwrap_or(rest.len());
+                if plain > 0 {
+                    self.half(out);
+                }
                 out.extend_from_slice(rest.get(..plain).unwrap_or_default());
                 at += plain;
                 if plain < rest.len() {
@@ -47,24 +52,37 @@ impl Unescape {
         chunk.len()
     }
 
+    /// The half of a pair that stands alone is no character.
+    fn half(&mut self, out: &mut Vec<u8>) {
+        if self.high.take().is_some() {
+            out.push(b'?');
+        }
+    }
+
     /// One byte inside an escape; `false` when the byte ends a broken one and is to be read again.
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) -> bool {
         match self.state {
             State::Plain => return false,
-            State::Backslash => match byte {
-                b'\\' => return true,
-                b'n' | b'r' | b'b' | b'f' => out.push(b'\n'),
-                b't' => out.push(b'\t'),
-                b'u' => {
+            State::Backslash => {
+                if byte == b'\\' {
+                    return true;
+                }
+                if byte == b'u' {
                     self.state = State::Unicode { seen: 0, value: 0 };
                     return true;
                 }
-                b'"' | b'/' | b'\'' => out.push(byte),
-                other => out.extend_from_slice(&[b'\\', other]),
-            },
+                self.half(out);
+                match byte {
+                    b'n' | b'r' | b'b' | b'f' => out.push(b'\n'),
+                    b't' => out.push(b'\t'),
+                    b'"' | b'/' | b'\'' => out.push(byte),
+                    other => out.extend_from_slice(&[b'\\', other]),
+                }
+            }
             State::Unicode { seen, value } => {
                 let Some(digit) = char::from(byte).to_digit(16) else {
                     self.state = State::Plain;
+                    self.half(out);
                     out.push(b'?');
                     return false;
                 };
@@ -73,7 +91,25 @@ impl Unescape {
                     self.state = State::Unicode { seen: seen + 1, value };
                     return true;
                 }
-                let decoded = char::from_u32(value).unwrap_or('?');
+                let decoded = match (self.high.take(), value) {
+                    (Some(high), 0xdc00..=0xdfff) => {
+                        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (value - 0xdc00)).unwrap_or('?')
+                    }
+                    (before, 0xd800..=0xdbff) => {
+                        if before.is_some() {
+                            out.push(b'?');
+                        }
+                        self.high = Some(value);
+                        self.state = State::Plain;
+                        return true;
+                    }
+                    (before, _) => {
+                        if before.is_some() {
+                            out.push(b'?');
+                        }
+                        char::from_u32(value).unwrap_or('?')
+                    }
+                };
                 out.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }

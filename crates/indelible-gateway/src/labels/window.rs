@@ -6,7 +6,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::encoded::Encoded;
+use super::hidden::Hidden;
 use super::pass::{Pass, View};
+use super::phrases::{Dictionary, Reader};
 use super::unescape::Unescape;
 use super::{Found, Label};
 
@@ -21,13 +24,17 @@ pub(super) const LONGEST: usize = OVERLAP - CONTEXT;
 
 const _: () = assert!(WINDOW >= 2 * OVERLAP, "a window must move on by more than it repeats");
 
-/// One text or stream being scanned.
+/// One text or stream being scanned: values are looked for in a window, words are read as they come.
 pub struct Scan {
     pass: Arc<Pass>,
     unescape: Unescape,
     window: Vec<u8>,
     /// Where in the window the text begins that was not judged before.
     from: usize,
+    words: Arc<Dictionary>,
+    reader: Reader,
+    encoded: Encoded,
+    hidden: Hidden,
     found: Found,
 }
 
@@ -38,15 +45,27 @@ impl fmt::Debug for Scan {
 }
 
 impl Scan {
-    pub(super) fn new(pass: Arc<Pass>) -> Self {
-        Self { pass, unescape: Unescape::default(), window: Vec::new(), from: 0, found: Found::default() }
+    pub(super) fn new(pass: Arc<Pass>, words: Arc<Dictionary>) -> Self {
+        Self {
+            pass,
+            unescape: Unescape::default(),
+            window: Vec::new(),
+            from: 0,
+            words,
+            reader: Reader::default(),
+            encoded: Encoded::default(),
+            hidden: Hidden::default(),
+            found: Found::default(),
+        }
     }
 
     /// The next bytes, cut anywhere.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
+            let before = self.window.len();
             let taken = self.unescape.take(rest, WINDOW - OVERLAP, &mut self.window);
+            self.read(before);
             rest = rest.get(taken..).unwrap_or_default();
             if self.window.len() >= WINDOW {
                 self.look(false);
@@ -64,7 +83,24 @@ impl Scan {
     #[must_use]
     pub fn finish(mut self) -> Vec<Label> {
         self.look(true);
+        self.reader.end(&self.words, &mut self.found);
+        self.encoded.end(&self.words, &mut self.found);
         self.found.labels()
+    }
+
+    /// Reads the words of what was added to the window.
+    fn read(&mut self, from: usize) {
+        let added = self.window.get(from..).unwrap_or_default();
+        for byte in added {
+            self.reader.byte(*byte, &self.words, &mut self.found);
+            self.encoded.byte(*byte, &self.words, &mut self.found);
+        }
+        // most text hides nothing, and that is seen many bytes at a time
+        if !added.is_ascii() || !self.hidden.is_idle() {
+            for byte in added {
+                self.hidden.byte(*byte, &mut self.found);
+            }
+        }
     }
 
     fn look(&mut self, last: bool) {

@@ -33,12 +33,12 @@ async fn an_interrupted_intent_is_closed_once() {
     }
     assert_eq!(stage.log.events().len(), 3);
     let reader: Arc<dyn EntryReader> = Arc::clone(&stage.log) as _;
-    assert_eq!(recover(&stage.s, Arc::clone(&reader), EntryIndex(0)).await.unwrap(), 1);
+    assert_eq!(recover(&stage.s, Arc::clone(&reader), EntryIndex(0), Arc::default()).await.unwrap(), 1);
     let events = stage.log.events();
     let last = &events[3];
     assert_eq!((&last["outcome"]["reason"], &last["outcome"]["result"]), (&"interrupted".into(), &"failed".into()));
     assert_eq!((&last["outcome"]["request"], &last["actor"]["type"]), (&"interrupted".into(), &"agent".into()));
     assert_eq!((&last["resources"][0]["id"], &last["source"]["id"]), (&"m".into(), &"gateway/r".into()));
     assert_eq!((&last["ai"]["provider"], &last["ai"]["conversation"]), (&"openai".into(), &"c-17".into()));
-    assert_eq!(recover(&stage.s, reader, EntryIndex(0)).await.unwrap(), 0, "and not again");
+    assert_eq!(recover(&stage.s, reader, EntryIndex(0), Arc::default()).await.unwrap(), 0, "and not again");
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{blocking, count};
 use crate::call::{Answer, Call};
+use crate::guard::Integrity;
 use crate::logs::LogHandle;
 use crate::problem::{Kind, Problem};
 use crate::query_string::wrong;
@@ -40,6 +41,9 @@ pub(crate) struct LogAnswer {
     /// Why it stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// `running`; `stopped` when the log did not hold: no checkpoint is signed until a person has looked. What was found stands in
+    /// `/v1/logs/{name}/integrity`.
+    signing: &'static str,
 }
 
 /// All logs that the caller may use.
@@ -73,6 +77,21 @@ pub(crate) async fn describe(call: &Call) -> Result<Answer, Problem> {
     let log = call.log(call.path_part("name"))?;
     let mark = call.record(log, call.event().resource("log", log.name())).await?;
     Answer::json(&answer(log), mark)
+}
+
+/// How the integrity of a log stands: what its guard verified, kept and found.
+#[utoipa::path(
+    get, path = "/v1/logs/{name}/integrity", operation_id = "logs.integrity", tag = "logs",
+    params(("name" = String, Path, description = "The log")),
+    responses((status = 200, description = "How it stands", body = inline(Integrity)))
+)]
+pub(crate) async fn integrity(call: &Call) -> Result<Answer, Problem> {
+    call.parameters(&[])?;
+    let log = call.log(call.path_part("name"))?;
+    let integrity = call.app.guarded.of(log.name());
+    let event = call.event().resource("log", log.name()).attribute("findings", count(integrity.findings_total));
+    let mark = call.record(log, event).await?;
+    Answer::json(&integrity, mark)
 }
 
 /// One entry: the canonical bytes, exactly as they are hashed.
@@ -118,6 +137,12 @@ pub(crate) async fn proof(call: &Call) -> Result<Answer, Problem> {
                 format!("entry {index} is not in the log, which has {size} entries"),
             ));
         }
+        if log.state().signing_stopped.is_some() {
+            let detail = format!(
+                "no checkpoint covers entry {index}: the log did not hold, and signs none until a person has looked"
+            );
+            return Err(Problem::new(Kind::Unavailable, detail));
+        }
         let detail = format!("no checkpoint covers entry {index} yet; the next one does");
         return Err(Problem::new(Kind::Unavailable, detail).with_retry_after_ms(1_000));
     };
@@ -154,5 +179,6 @@ fn answer(log: &LogHandle) -> LogAnswer {
         state,
         // The cause may name files of this machine; the operator has it in the log lines.
         reason: progress.stopped.map(|_| "see the server's log lines".to_owned()),
+        signing: if progress.signing_stopped.is_some() { "stopped" } else { "running" },
     }
 }

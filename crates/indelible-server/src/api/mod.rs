@@ -1,6 +1,7 @@
 //! The handlers, one file a resource. Each gets a [`Call`] whose caller is allowed the route, and gives an [`Answer`] or a
 //! problem.
 
+mod alerts;
 mod approvals;
 mod body;
 mod count;
@@ -11,13 +12,17 @@ mod halts;
 mod logs;
 pub(crate) mod openapi;
 mod published;
+mod receivers;
 mod record;
 mod retrievals;
+mod rules;
 mod sealed;
 mod server;
+mod silences;
 mod sources;
 mod sql;
 mod streaming;
+mod times;
 mod tokens;
 
 use std::sync::Arc;
@@ -41,6 +46,7 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::Export => Box::pin(export::export(call)).await,
         Operation::ListLogs => Box::pin(logs::list(call)).await,
         Operation::DescribeLog => Box::pin(logs::describe(call)).await,
+        Operation::LogIntegrity => Box::pin(logs::integrity(call)).await,
         Operation::ReadEntry => Box::pin(logs::entry(call)).await,
         Operation::ProveEntry => Box::pin(logs::proof(call)).await,
         Operation::Checkpoint => Box::pin(published::checkpoint(call)).await,
@@ -61,6 +67,16 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::ListHalts => Box::pin(halts::list(call)).await,
         Operation::Halt => Box::pin(halts::halt(call, body)).await,
         Operation::Resume => Box::pin(halts::resume(call)).await,
+        Operation::ListAlerts => Box::pin(alerts::list(call)).await,
+        Operation::ShowAlert => Box::pin(alerts::show(call)).await,
+        Operation::AcknowledgeAlert => Box::pin(alerts::acknowledge(call, body)).await,
+        Operation::CloseAlert => Box::pin(alerts::close(call, body)).await,
+        Operation::ListSilences => Box::pin(silences::list(call)).await,
+        Operation::Silence => Box::pin(silences::set(call, body)).await,
+        Operation::Unsilence => Box::pin(silences::end(call)).await,
+        Operation::ListReceivers => Box::pin(receivers::list(call)).await,
+        Operation::TestReceiver => Box::pin(receivers::test(call)).await,
+        Operation::ListRules => Box::pin(rules::list(call)).await,
         Operation::CallGateway | Operation::Unknown => Err(Problem::new(Kind::NotFound, "there is no such path")),
     }
 }

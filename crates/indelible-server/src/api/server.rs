@@ -26,6 +26,9 @@ pub(crate) struct ReadyAnswer<'a> {
     /// Why not, if not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<&'a str>,
+    /// What a person must look at although events are taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'a str>,
 }
 
 /// Whether the server takes requests and every log takes events.
@@ -48,8 +51,13 @@ pub(crate) fn ready(call: &Call) -> Result<Answer, Problem> {
     if call.app.logs.iter().any(|log| log.state().full) {
         reasons.push("the disk is full");
     }
+    let mut warnings = Vec::new();
+    if call.app.logs.iter().any(|log| log.state().signing_stopped.is_some()) {
+        warnings.push("a log did not hold: no checkpoint of it is signed");
+    }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::to_vec(&ReadyAnswer { ready: reasons.is_empty(), reasons }).map_err(Problem::internal)?;
+    let body =
+        serde_json::to_vec(&ReadyAnswer { ready: reasons.is_empty(), reasons, warnings }).map_err(Problem::internal)?;
     Ok(Answer::new(json_response(status, body), Mark::not_needed(SAYS_NOTHING_OF_A_LOG)))
 }
 

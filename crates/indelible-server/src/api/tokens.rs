@@ -23,7 +23,7 @@ use crate::query_string::wrong;
 pub(crate) struct NewTokenRequest {
     /// Its name: who acts. Unique among live tokens.
     name: String,
-    /// `admin`, `ingest`, `read`, `gateway` or `approver`.
+    /// `admin`, `ingest`, `read`, `gateway`, `approver` or `responder`.
     role: String,
     /// Who will hold it: `human`, `service` (when missing) or `agent`. Policies and events see it.
     actor_type: Option<String>,
@@ -159,7 +159,11 @@ fn new_token(call: &Call, body: &[u8]) -> Result<NewToken, Problem> {
         .map_err(|error| wrong("", "wrong-body", format!("the body is not the description of a token: {error}")))?;
     let name = TokenName::new(&asked.name).map_err(|error| wrong("name", "wrong-value", error.to_string()))?;
     let role = Role::parse(&asked.role).ok_or_else(|| {
-        wrong("role", "wrong-value", "the role is `admin`, `ingest`, `read`, `gateway` or `approver`".to_owned())
+        wrong(
+            "role",
+            "wrong-value",
+            "the role is `admin`, `ingest`, `read`, `gateway`, `approver` or `responder`".to_owned(),
+        )
     })?;
     let holder = holder(asked.actor_type.as_deref(), asked.roles, asked.groups)?;
     let expires = asked.expires.as_deref().map(|text| expiry(call, text)).transpose()?;

@@ -2,7 +2,10 @@
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BUDGET_KEYS, Config, ConfigOverrides, KEYS, LLM_KEYS, LOG_KEYS, MCP_KEYS, PRICE_KEYS, load};
+    use super::super::{
+        BUDGET_KEYS, Config, ConfigOverrides, KEYS, LLM_KEYS, LOG_KEYS, MCP_KEYS, PRICE_KEYS, RECEIVER_KEYS,
+        SOURCE_KEYS, load,
+    };
 
     const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../indelible.example.toml");
 
@@ -49,14 +52,18 @@ mod tests {
         let gateways: Vec<&str> = examples
             .lines()
             .filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')))
-            // Only one of the two may be set.
-            .filter(|line| !line.starts_with("credential_variable"))
+            // Only one of them may be set.
+            .filter(|line| !["credential_variable", "url_file", "url_variable"].iter().any(|key| line.starts_with(key)))
             .collect();
         let config = parse(&gateways.join("\n"));
         assert_eq!((config.gateway.llm.len(), config.gateway.mcp.len(), config.gateway.prices.len()), (1, 1, 1));
+        assert_eq!(config.sources.settings().expected[0].heartbeat_seconds, 60);
         assert_eq!((config.gateway.prices[0].input, config.budgets.len()), (2_500_000, 1));
         let names = LLM_KEYS.iter().map(|key| key.name).chain(MCP_KEYS.iter().map(|key| key.name));
         let names = names.chain(BUDGET_KEYS.iter().map(|key| key.name));
+        let names = names.chain(RECEIVER_KEYS.iter().map(|key| key.name));
+        assert_eq!(config.receivers.len(), 1);
+        let names = names.chain(SOURCE_KEYS.iter().map(|key| key.name));
         for name in names.chain(PRICE_KEYS.iter().map(|key| key.name)) {
             assert!(text.contains(&format!("\n#{name} = ")), "`{name}` is not in the example");
         }

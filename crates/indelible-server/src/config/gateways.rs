@@ -27,14 +27,22 @@ pub struct SealedConfig {
 }
 
 /// What gateways have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayConfig {
+    /// How long a gateway, or the server itself, records nothing before it says that it lives; nought for never.
+    pub heartbeat: Period,
     /// `[[gateway.llm]]`
     pub llm: Vec<LlmConfig>,
     /// `[[gateway.mcp]]`
     pub mcp: Vec<McpConfig>,
     /// `[[gateway.price]]`
     pub prices: Vec<PriceConfig>,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self { heartbeat: Period::seconds(60), llm: Vec::new(), mcp: Vec::new(), prices: Vec::new() }
+    }
 }
 
 /// Where a credential is read.

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::detect::{paths, set_escalate_after, severity, shown_paths, texts};
 use super::{
     ByteSize, CHECKPOINT_INTERVAL_MAX, CHECKPOINT_INTERVAL_MIN, Config, LogConfig, LogFormat, LogLevel, Period,
 };
@@ -212,6 +213,76 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         |c| shown(c.policy.folder.as_ref()),
         |c, t| put(&mut c.policy.folder, path(t).map(Some)),
+    ),
+    key("detect.enabled", Kind::Flag, |c| c.detect.enabled.to_string(), |c, t| put(&mut c.detect.enabled, flag(t))),
+    key("detect.built_in", Kind::Flag, |c| c.detect.built_in.to_string(), |c, t| put(&mut c.detect.built_in, flag(t))),
+    key("detect.rules", Kind::Texts, |c| shown_paths(&c.detect.rules), |c, t| put(&mut c.detect.rules, Ok(paths(t)))),
+    key(
+        "detect.lists",
+        Kind::Text,
+        |c| shown(c.detect.lists.as_ref()),
+        |c, t| put(&mut c.detect.lists, path(t).map(Some)),
+    ),
+    key(
+        "detect.baselines",
+        Kind::Flag,
+        |c| c.detect.baselines.to_string(),
+        |c, t| put(&mut c.detect.baselines, flag(t)),
+    ),
+    key(
+        "detect.severity",
+        Kind::Text,
+        |c| c.detect.severity.to_string(),
+        |c, t| put(&mut c.detect.severity, severity(t)),
+    ),
+    key(
+        "detect.escalate_after",
+        Kind::Text,
+        |c| c.detect.escalate_after.to_string(),
+        |c, t| set_escalate_after(&mut c.detect, t),
+    ),
+    key(
+        "detect.escalate_severity",
+        Kind::Text,
+        |c| c.detect.escalate_severity.to_string(),
+        |c, t| put(&mut c.detect.escalate_severity, severity(t)),
+    ),
+    key(
+        "detect.escalate_to",
+        Kind::Texts,
+        |c| c.detect.escalate_to.join(","),
+        |c, t| put(&mut c.detect.escalate_to, Ok(texts(t))),
+    ),
+    key(
+        "gateway.heartbeat",
+        Kind::Text,
+        |c| c.gateway.heartbeat.to_string(),
+        |c, t| put(&mut c.gateway.heartbeat, time(t, 0, 86_400_000)),
+    ),
+    key(
+        "sources.gap_grace",
+        Kind::Text,
+        |c| c.sources.gap_grace.to_string(),
+        |c, t| put(&mut c.sources.gap_grace, time(t, 0, 86_400_000)),
+    ),
+    key(
+        "sources.late",
+        Kind::Text,
+        |c| c.sources.late.to_string(),
+        |c, t| put(&mut c.sources.late, time(t, 1_000, 30 * 86_400_000)),
+    ),
+    key(
+        "sources.skew",
+        Kind::Text,
+        |c| c.sources.skew.to_string(),
+        |c, t| put(&mut c.sources.skew, time(t, 1_000, 86_400_000)),
+    ),
+    key("guard.enabled", Kind::Flag, |c| c.guard.enabled.to_string(), |c, t| put(&mut c.guard.enabled, flag(t))),
+    key(
+        "guard.sweep",
+        Kind::Text,
+        |c| c.guard.sweep.to_string(),
+        |c, t| put(&mut c.guard.sweep, time(t, 1_000, 30 * 86_400_000)),
     ),
     key(
         "telemetry.log_format",

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     BUDGET_KEYS, Config, GATEWAYS_MAX, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, LOGS_MAX, Logs, MCP_KEYS, PRICE_KEYS,
+    RECEIVER_KEYS, RECEIVERS_MAX, SOURCE_KEYS, SOURCES_EXPECTED_MAX,
 };
 use crate::near::nearest;
 
@@ -233,8 +234,18 @@ impl Layers {
                     self.gateways(positions, value);
                     continue;
                 }
+                "receiver" => {
+                    self.loaded.config.receivers =
+                        self.list(positions, "receiver", value, RECEIVER_KEYS, RECEIVERS_MAX);
+                    continue;
+                }
                 "budget" => {
                     self.loaded.config.budgets = self.list(positions, "budget", value, BUDGET_KEYS, BUDGETS_MAX);
+                    continue;
+                }
+                "source" => {
+                    let expected = self.list(positions, "source", value, SOURCE_KEYS, SOURCES_EXPECTED_MAX);
+                    self.loaded.config.sources.expected = expected;
                     continue;
                 }
                 _ => {}
@@ -252,17 +263,9 @@ impl Layers {
                     self.fault_at(positions, at, &path, format!("is a section; write `[{path}]`"), None);
                 }
                 (None, _) => {
-                    let known = KEYS.iter().map(|key| key.path).chain([
-                        "log",
-                        "gateway",
-                        "budget",
-                        "policy",
-                        "sealed",
-                        "server",
-                        "limits",
-                        "index",
-                        "telemetry",
-                    ]);
+                    let sections = KEYS.iter().filter_map(|key| key.path.split('.').next());
+                    let lists = ["log", "gateway", "budget", "source", "receiver"];
+                    let known = KEYS.iter().map(|key| key.path).chain(sections).chain(lists);
                     let near = nearest(&path, known);
                     self.fault_at(positions, at, &path, "no such key".to_owned(), near);
                 }
@@ -284,11 +287,17 @@ impl Layers {
                 "mcp" => {
                     self.loaded.config.gateway.mcp = self.list(positions, "gateway.mcp", value, MCP_KEYS, most);
                 }
+                "heartbeat" => {
+                    let Some(key) = KEYS.iter().find(|key| key.path == "gateway.heartbeat") else { continue };
+                    let set =
+                        scalar(value.get_ref(), key.kind).and_then(|text| (key.set)(&mut self.loaded.config, &text));
+                    self.took(positions, name.span().start, key.path.to_owned(), set);
+                }
                 "price" => {
                     self.loaded.config.gateway.prices = self.list(positions, "gateway.price", value, PRICE_KEYS, most);
                 }
                 other => {
-                    let near = nearest(other, ["llm", "mcp", "price"]);
+                    let near = nearest(other, ["llm", "mcp", "price", "heartbeat"]);
                     let path = format!("gateway.{other}");
                     self.fault_at(positions, name.span().start, &path, "no such kind of gateway".to_owned(), near);
                 }
@@ -333,7 +342,8 @@ impl Layers {
         keys: &'static [ItemKey<T>],
     ) -> T {
         let mut item = T::default();
-        let name = table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or_default().to_owned();
+        let name = table.get("name").or_else(|| table.get("id"));
+        let name = name.and_then(|name| name.get_ref().as_str()).unwrap_or_default().to_owned();
         for (key, value) in table {
             let at = key.span().start;
             let path = format!("{list}.{name}.{}", key.get_ref());

@@ -5,11 +5,14 @@
 //! are told at once. Never: a secret among the settings; a setting that is read from anywhere else.
 
 mod budgets;
+mod detect;
 mod example;
 mod gateways;
 mod keys;
 mod layers;
+mod receivers;
 mod show;
+mod sources;
 mod units;
 
 use std::path::PathBuf;
@@ -18,13 +21,16 @@ use std::time::Duration;
 use indelible_access::budget::Budget;
 
 pub use budgets::BUDGET_KEYS;
+pub use detect::DetectConfig;
 pub use gateways::{
     CaptureConfig, CredentialConfig, GATEWAYS_MAX, GatewayConfig, LLM_KEYS, LlmConfig, MCP_KEYS, McpConfig, PRICE_KEYS,
     PriceConfig, SealedConfig,
 };
 pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};
+pub use receivers::{RECEIVER_KEYS, RECEIVERS_MAX, ReceiverConfig, ReceiverConfigError, ReceiverType};
 pub use show::show;
+pub use sources::{ExpectedConfig, SOURCE_KEYS, SOURCES_EXPECTED_MAX, SourcesConfig};
 pub use units::{ByteSize, Period, UnitError};
 
 /// Most logs one server keeps: each has a writer, an indexer and files of its own.
@@ -53,6 +59,14 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// `[[budget]]`
     pub budgets: Vec<Budget>,
+    /// `[detect]`
+    pub detect: DetectConfig,
+    /// `[[receiver]]`
+    pub receivers: Vec<ReceiverConfig>,
+    /// `[sources]`, `[[source]]`
+    pub sources: SourcesConfig,
+    /// `[guard]`
+    pub guard: GuardSettings,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -200,6 +214,21 @@ impl Default for IndexConfig {
     }
 }
 
+/// How the integrity of the logs is guarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// Whether published files are checked while the server runs, and against kept checkpoints when it starts.
+    pub enabled: bool,
+    /// In what time every entry is checked once.
+    pub sweep: Period,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self { enabled: true, sweep: Period::seconds(86_400) }
+    }
+}
+
 /// How the server tells about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct TelemetryConfig {
@@ -279,6 +308,13 @@ impl Config {
         }
         self.gateway.relations(&mut fault);
         budgets::budget_relations(&self.budgets, &mut fault);
+        receivers::receiver_relations(&self.receivers, &mut fault);
+        for name in &self.detect.escalate_to {
+            if !self.receivers.iter().any(|receiver| receiver.name == *name) {
+                fault("detect.escalate_to", format!("no `[[receiver]]` is named `{name}`"));
+            }
+        }
+        sources::source_relations(&self.sources.expected, &mut fault);
         if self.logs.0.is_empty() {
             fault("log", "at least one `[[log]]` is needed".to_owned());
         }

@@ -1,7 +1,9 @@
 //! `config show`: every value that is in force and where it came from. Never: a secret; there is none among the settings,
 //! and of the admin token it only says whether one is set.
 
-use super::{BUDGET_KEYS, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, Loaded, MCP_KEYS, PRICE_KEYS};
+use super::{
+    BUDGET_KEYS, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, Loaded, MCP_KEYS, PRICE_KEYS, RECEIVER_KEYS, SOURCE_KEYS,
+};
 
 /// The settings as TOML, each line with its origin as a comment. `admin_token_is_set` tells whether `INDELIBLE_ADMIN_TOKEN`
 /// is in the environment.
@@ -22,7 +24,9 @@ pub fn show(loaded: &Loaded, admin_token_is_set: bool) -> String {
     list(&mut text, loaded, "gateway.llm", &gateway.llm, LLM_KEYS, |llm| &llm.name);
     list(&mut text, loaded, "gateway.mcp", &gateway.mcp, MCP_KEYS, |mcp| &mcp.name);
     list(&mut text, loaded, "gateway.price", &gateway.prices, PRICE_KEYS, |_| "");
+    list(&mut text, loaded, "receiver", &loaded.config.receivers, RECEIVER_KEYS, |receiver| &receiver.name);
     list(&mut text, loaded, "budget", &loaded.config.budgets, BUDGET_KEYS, |budget| &budget.name);
+    list(&mut text, loaded, "source", &loaded.config.sources.expected, SOURCE_KEYS, |source| &source.id);
     let admin = if admin_token_is_set { "set (hidden)" } else { "not set" };
     text.push_str(&format!("\n# INDELIBLE_ADMIN_TOKEN: {admin}\n"));
     text

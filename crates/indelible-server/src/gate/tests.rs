@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::alerts::Alerts;
 use crate::app::Environment;
 use crate::app::Parts;
 use crate::config::{Config, LogConfig};
@@ -22,6 +23,7 @@ use crate::gateways::Gateways;
 use crate::logs::{LogHandle, LogSet, Published};
 use crate::trail::reserve::Reserve;
 use crate::vault::OpenVault;
+use crate::watch::rules::RulesInForce;
 use indelible_access::door::Door;
 
 const SECRET: &str = "{\"what\":\"nobody may see without a record\"}";
@@ -90,6 +92,8 @@ impl Published for Nothing {
         "example.com/log+00000000+AA==".to_owned()
     }
 
+    fn stop_signing(&self, _: &str) {}
+
     fn watch(&self) -> watch::Receiver<LogState> {
         self.0.subscribe()
     }
@@ -136,7 +140,10 @@ impl Bench {
         let (stop, stopping) = watch::channel(false);
         let reserve =
             with_reserve.then(|| Arc::new(Reserve::open(&folder.path().join("trail.reserve"), 64 * 1024).unwrap()));
+        let settings = Config::default();
         let parts = Parts {
+            rules: RulesInForce::load(&settings.detect),
+            alerts: Alerts::open(&settings, folder.path()).unwrap(),
             tokens,
             logs,
             vault: OpenVault::None,
@@ -144,7 +151,7 @@ impl Bench {
             gateways: Gateways::default(),
             reserve,
         };
-        let app = Arc::new(App::new(Config::default(), environment, parts, stopping).unwrap());
+        let app = Arc::new(App::new(settings, environment, parts, stopping).unwrap());
         let token = text.unwrap().reveal().to_owned();
         Self { router: router(&app), app, log, token, _stop: stop, folder }
     }

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use indelible_event::batch::EventBatch;
 use indelible_event::build::EventBuilder;
+use indelible_event::completeness::HEARTBEAT;
 use indelible_event::doors::{RecordError, Recorder};
 use indelible_event::id::EventId;
+use indelible_event::words::{Action, ActorType};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
 use super::reserve::ReserveError;
+use super::{OWN_SOURCE_ID, Shared};
 use crate::problem::{Kind, Problem};
 
 /// How many may stand in line; who comes then waits before it.
@@ -62,7 +64,7 @@ enum Refusal {
 impl Writer {
     async fn run(mut self, mut comers: mpsc::Receiver<Waiting>) {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
-        while comers.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        while self.come(&mut comers, &mut waiting).await {
             let (batch, answers) = self.batch(waiting.drain(..));
             if batch.is_empty() {
                 continue;
@@ -86,6 +88,27 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Waits until somebody stands in line; when nobody does for a while the server says that it lives. `false` when nobody can come
+    /// any more.
+    async fn come(&self, comers: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Waiting>) -> bool {
+        let came = comers.recv_many(waiting, BATCH_MAX);
+        if self.shared.heartbeat.is_zero() {
+            return came.await > 0;
+        }
+        if let Ok(came) = tokio::time::timeout(self.shared.heartbeat, came).await {
+            return came > 0;
+        }
+        if self.behind {
+            // the reserve is for what somebody waits for
+            return true;
+        }
+        let now = self.shared.clock.now();
+        let event = EventBuilder::new(now, Action::Execute, HEARTBEAT, ActorType::System, OWN_SOURCE_ID);
+        // nobody waits for it
+        waiting.push(Waiting { event, answer: oneshot::channel().0 });
+        true
     }
 
     /// The events with their numbers. A wrong one is a mistake of ours: it is refused and takes no number.

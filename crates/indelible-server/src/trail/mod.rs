@@ -10,6 +10,7 @@ pub(crate) mod reserve;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indelible_event::build::EventBuilder;
 use indelible_event::doors::{RecordError, Recorder};
@@ -53,6 +54,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// `source.id` of this start: its events are numbered from 1.
     source_id: String,
+    /// How long a line that nobody stands in waits before it says that the server lives; nought for ever.
+    heartbeat: Duration,
     /// Where events go while the disk is full; `None` when there was no room even for that.
     reserve: Option<Arc<Reserve>>,
     /// The ways into the logs, for what waits in the reserve; at least one.
@@ -74,6 +77,7 @@ impl Trail {
         clock: Arc<dyn Clock>,
         randomness: Arc<dyn Randomness>,
         metrics: Arc<Metrics>,
+        heartbeat: Duration,
         reserve: Option<Arc<Reserve>>,
         logs: &LogSet,
     ) -> Result<Self, RandomnessError> {
@@ -82,7 +86,7 @@ impl Trail {
         let source_id = format!("{OWN_SOURCE_ID}/{:016x}", u64::from_be_bytes(start));
         let recorders = logs.iter().map(|log| (log.name().to_owned(), Arc::clone(&log.recorder))).collect();
         let moving = tokio::sync::Mutex::new(());
-        let shared = Arc::new(Shared { clock, randomness, metrics, source_id, reserve, recorders, moving });
+        let shared = Arc::new(Shared { clock, randomness, metrics, source_id, heartbeat, reserve, recorders, moving });
         Ok(Self { shared, lines: Mutex::default() })
     }
 

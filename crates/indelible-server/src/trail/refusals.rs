@@ -162,7 +162,9 @@ pub(crate) fn action(operation: Operation) -> Action {
         Operation::Forget => Action::Delete,
         Operation::CallGateway => Action::Execute,
         Operation::DecideApproval => Action::Approve,
-        Operation::Halt | Operation::Resume => Action::Configure,
+        Operation::Halt | Operation::Resume | Operation::Silence | Operation::Unsilence => Action::Configure,
+        Operation::AcknowledgeAlert | Operation::CloseAlert => Action::Modify,
+        Operation::TestReceiver => Action::Execute,
         _ => Action::Read,
     }
 }

@@ -99,7 +99,11 @@ fn wrong_descriptions_of_tokens_are_refused() {
     server.token("agent", "read", None);
     for (body, status, words) in [
         (r#"{"name":"agent","role":"read"}"#, 409, "a live token is named `agent` already"),
-        (r#"{"name":"x","role":"root"}"#, 400, "the role is `admin`, `ingest`, `read`, `gateway` or `approver`"),
+        (
+            r#"{"name":"x","role":"root"}"#,
+            400,
+            "the role is `admin`, `ingest`, `read`, `gateway`, `approver` or `responder`",
+        ),
         (r#"{"name":"anonymous","role":"read"}"#, 400, "kept for the server's own events"),
         (r#"{"name":"x","role":"read","expires":"2020-01-01T00:00:00Z"}"#, 400, "lies in the past"),
         (r#"{"name":"x","role":"read","expires":"tomorrow"}"#, 400, "a time with an offset"),

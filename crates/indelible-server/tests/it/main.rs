@@ -5,11 +5,14 @@
 mod harness;
 
 mod access;
+mod alerts;
 mod find;
+mod guard;
 mod policy;
 mod published;
 mod record;
 mod retrievals;
 mod sealed;
+mod sources;
 mod trail;
 mod transport;

@@ -54,6 +54,7 @@ pub struct Log {
     room: Arc<Semaphore>,
     limits: QueueSettings,
     state: watch::Receiver<LogState>,
+    cell: StateCell,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -71,14 +72,32 @@ impl Log {
     /// # Errors
     /// [`OpenError`]
     pub fn open(data: &DataFolder, settings: &LogSettings) -> Result<Arc<Self>, OpenError> {
+        Self::open_judged(data, settings, |_| None)
+    }
+
+    /// The same, but asks `judge` when the published log stands as it was last signed, and before anything is signed: a reason
+    /// stops signing from the start ([`Log::stop_signing`]). It is given the verifier key as text.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open_judged(
+        data: &DataFolder,
+        settings: &LogSettings,
+        judge: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<Arc<Self>, OpenError> {
         let disk: Arc<dyn crate::disk::Disk> = Arc::new(crate::disk::RealDisk);
         let parts = open_parts(&disk, data.root(), settings, Arc::new(SystemClock), &SystemRandomness)?;
-        Ok(Self::start(settings, parts))
+        let signing_stopped = judge(&parts.key.verifier().to_vkey());
+        Ok(Self::run(settings, parts, signing_stopped))
     }
 
     /// Runs the parts of a log on threads of their own.
     #[must_use]
     pub fn start(settings: &LogSettings, parts: OpenedParts) -> Arc<Self> {
+        Self::run(settings, parts, None)
+    }
+
+    fn run(settings: &LogSettings, parts: OpenedParts, signing_stopped: Option<String>) -> Arc<Self> {
         let OpenedParts { committer, sealer, id_runs, ids_begin, journal, reader, published, storage, key, opened } =
             parts;
         let initial = LogState {
@@ -86,6 +105,7 @@ impl Log {
             published_size: opened.published,
             // opening has just compared it with what was signed
             confirmed: sealer.published().map(|_| SystemClock.now()),
+            signing_stopped,
             ..LogState::default()
         };
         let (cell, state) = StateCell::new(initial);
@@ -120,6 +140,7 @@ impl Log {
             room: Arc::new(Semaphore::new(kib(settings.queue.bytes))),
             limits: settings.queue,
             state,
+            cell,
             threads: Mutex::new(Some(Threads { commit, seal, close_sealer })),
         })
     }
@@ -188,6 +209,12 @@ impl Log {
     #[must_use]
     pub fn state(&self) -> LogState {
         self.state.borrow().clone()
+    }
+
+    /// From the next round of sealing on, no checkpoint is signed or confirmed until the log is opened anew. Events go on being
+    /// recorded: they are durable in the journal, which keeps what no checkpoint covers. The first reason stands.
+    pub fn stop_signing(&self, reason: String) {
+        self.cell.stop_signing(reason);
     }
 
     /// Commits what waits, seals it, publishes the checkpoint and ends the threads. Blocks, also when another caller is at it.

@@ -1,4 +1,5 @@
-//! The sealing thread: checkpoints at an interval, ids into runs, and word to the journal about what it may forget.
+//! The sealing thread: checkpoints at an interval, ids into runs, and word to the journal about what it may forget. Never: signs, or
+//! confirms what was signed, once signing was stopped; what is recorded then stays in the journal.
 
 use std::sync::{PoisonError, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
@@ -75,7 +76,9 @@ impl Sealing {
     /// One checkpoint, if there is something new; then what is in runs and in the tree may leave the journal.
     fn round(&mut self) -> Result<u64, LogError> {
         let mut added = 0;
-        if let Some(sealed) = self.sealer.seal()? {
+        if !self.state.may_sign() {
+            // nothing to seal: the journal keeps what no checkpoint covers
+        } else if let Some(sealed) = self.sealer.seal()? {
             let size = sealed.checkpoint.size;
             added = sealed.added;
             *self.published.write().unwrap_or_else(PoisonError::into_inner) = Some(sealed.checkpoint);

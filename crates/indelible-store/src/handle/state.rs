@@ -19,6 +19,8 @@ pub struct LogState {
     pub full: bool,
     /// Why the log has stopped, if it has.
     pub stopped: Option<String>,
+    /// Why no further checkpoint is signed, if somebody stopped that ([`super::Log::stop_signing`]). Events are taken all the same.
+    pub signing_stopped: Option<String>,
 }
 
 /// Which of the threads found the disk full.
@@ -55,10 +57,21 @@ impl StateCell {
         });
     }
 
+    /// Takes the right to sign away until the next start.
+    pub(super) fn stop_signing(&self, reason: String) {
+        self.change(|state| {
+            state.signing_stopped.get_or_insert(reason);
+        });
+    }
+
+    pub(super) fn may_sign(&self) -> bool {
+        self.sender.borrow().signing_stopped.is_none()
+    }
+
     /// How many acknowledged entries sealing still has to cover; none while it cannot go on, for then nobody may wait for it.
     pub(super) fn unsealed(&self) -> u64 {
         let state = self.sender.borrow();
-        let waits = state.full || state.stopped.is_some();
+        let waits = state.full || state.stopped.is_some() || state.signing_stopped.is_some();
         if waits { 0 } else { state.durable_size.saturating_sub(state.published_size) }
     }
 

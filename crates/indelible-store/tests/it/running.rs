@@ -178,3 +178,37 @@ async fn a_log_without_its_memory_or_journal_is_not_silently_begun_anew() {
     let log: Arc<Log> = Log::open(&data, &settings()).unwrap();
     assert_eq!(log.size(), 1);
 }
+
+#[tokio::test]
+async fn once_signing_is_stopped_events_are_kept_and_nothing_is_published_until_a_start_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let log = Log::open(&data, &settings()).unwrap();
+    log.record(batch(&[event(1, "before")])).await.unwrap();
+    until_published(&log, 1).await;
+    let checkpoint = log.checkpoint();
+    log.stop_signing("a tile is not what it was".to_owned());
+    log.stop_signing("another reason".to_owned());
+    log.record(batch(&[event(2, "after")])).await.unwrap();
+    log.close();
+    assert_eq!((log.checkpoint(), log.state().published_size, log.state().stopped), (checkpoint.clone(), 1, None));
+    drop(log);
+    // a start that is told so does not sign either
+    let log = Log::open_judged(&data, &settings(), |_| Some("nobody looked yet".to_owned())).unwrap();
+    log.record(batch(&[event(3, "later")])).await.unwrap();
+    assert_eq!(entry(&log, 1), event(2, "after").1.replace("2026-01-01T00:00:00.000000000Z", &recorded(&log, 1)));
+    log.close();
+    assert_eq!(log.checkpoint(), checkpoint);
+    drop(log);
+    // and one that is not covers all of it
+    let log = Log::open(&data, &settings()).unwrap();
+    until_published(&log, 3).await;
+    assert_ne!(log.checkpoint(), checkpoint);
+}
+
+/// The time that an entry was recorded.
+fn recorded(log: &Log, index: u64) -> String {
+    let text = entry(log, index);
+    let (_, rest) = text.split_once("\"recorded\":\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}

@@ -8,6 +8,7 @@
 
 mod attacks;
 mod builder;
+mod descent;
 mod events;
 mod intact;
 mod receipts;

@@ -19,6 +19,8 @@ pub(crate) enum RoleArgument {
     Gateway,
     /// Deciding approvals only.
     Approver,
+    /// Looking after alerts: seeing what is behind them, taking, closing and silencing them, halting.
+    Responder,
 }
 
 /// `token`

@@ -35,7 +35,7 @@ struct Span {
 
 pub(crate) fn run(arguments: &DetectArguments) -> Result<Exit, CliError> {
     let built_in = if arguments.no_built_in { BuiltIn::Without } else { BuiltIn::With };
-    let Loaded { set, skipped } = load(&arguments.rules, built_in)?;
+    let Loaded { set, skipped } = load(&arguments.rules, built_in, arguments.lists.as_deref())?;
     for skipped in &skipped {
         eprintln!("skipped: {skipped}");
     }

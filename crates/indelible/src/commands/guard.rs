@@ -63,7 +63,7 @@ fn chosen<'a>(chosen: Option<(&'static str, &'a str)>) -> Result<(&'static str, 
     chosen.ok_or_else(missing)
 }
 
-fn say(answer: &Value, format: Format, words: &str) -> Result<(), CliError> {
+pub(super) fn say(answer: &Value, format: Format, words: &str) -> Result<(), CliError> {
     let mut out = stdout();
     match format {
         Format::Json => writeln!(out, "{answer:#}")?,
@@ -72,7 +72,7 @@ fn say(answer: &Value, format: Format, words: &str) -> Result<(), CliError> {
     Ok(out.flush()?)
 }
 
-fn rows(answer: &Value, list: &str, columns: &[&str], format: Format) -> Result<(), CliError> {
+pub(super) fn rows(answer: &Value, list: &str, columns: &[&str], format: Format) -> Result<(), CliError> {
     let mut out = stdout();
     if format == Format::Json {
         writeln!(out, "{answer:#}")?;
@@ -91,7 +91,7 @@ fn rows(answer: &Value, list: &str, columns: &[&str], format: Format) -> Result<
 }
 
 /// A text as a part of a path (RFC 3986, section 2.3: all but unreserved characters).
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

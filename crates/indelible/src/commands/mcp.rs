@@ -71,7 +71,7 @@ pub(crate) fn run(server: &ServerArguments, command: &McpCommand) -> Result<Exit
         let s = Arc::clone(&surroundings);
         if let Some(own) = &own {
             let from = own.mark();
-            recover(&s, own.reader(), from).await.map_err(|error| not_recorded(&error))?;
+            recover(&s, own.reader(), from, Arc::default()).await.map_err(|error| not_recorded(&error))?;
         }
         let program = program(arguments);
         announce(&s, &route, &program).await.map_err(|error| not_recorded(&error))?;

@@ -1,5 +1,6 @@
 //! One file a command, each with `run`: from arguments to an exit code.
 
+pub(crate) mod alerts;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod detect;

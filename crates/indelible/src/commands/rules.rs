@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use indelible_detect::rules::{Loaded, RuleSet, RuleSource, Skipped, cases};
+use indelible_detect::rules::{Inactive, Lists, Loaded, RuleSet, RuleSource, Skipped, cases};
 use serde_json::json;
 
 use crate::cli::RulesCommand;
@@ -12,14 +12,17 @@ use crate::output::{Format, stdout, table};
 
 pub(crate) fn run(command: &RulesCommand) -> Result<Exit, CliError> {
     match command {
-        RulesCommand::Check { folder, format } => check(folder, *format),
+        RulesCommand::Check { folder, lists, format } => check(folder, lists.as_deref(), *format),
         RulesCommand::Test { folder, format } => test(folder, *format),
-        RulesCommand::List { folder, format } => list(folder.as_deref(), *format),
+        RulesCommand::List { folder, lists, format } => list(folder.as_deref(), lists.as_deref(), *format),
     }
 }
 
-/// Rules from these files and folders, after the built-in ones unless they are left out.
-pub(crate) fn load(paths: &[PathBuf], built_in: BuiltIn) -> Result<Loaded, CliError> {
+/// Rules from these files and folders, after the built-in ones unless they are left out, with the lists of a file.
+pub(crate) fn load(paths: &[PathBuf], built_in: BuiltIn, lists: Option<&Path>) -> Result<Loaded, CliError> {
+    let lists = lists.map(Lists::read).transpose().map_err(|error| {
+        CliError::new(error.to_string()).hint("write one line for each list: `approved_models: [gpt-4o, in-house-*]`")
+    })?;
     let mut sources = Vec::new();
     if built_in == BuiltIn::With {
         sources.push(RuleSource::BuiltIn);
@@ -28,7 +31,7 @@ pub(crate) fn load(paths: &[PathBuf], built_in: BuiltIn) -> Result<Loaded, CliEr
         present(path)?;
         sources.push(RuleSource::Path(path.clone()));
     }
-    Ok(RuleSet::load(&sources))
+    Ok(RuleSet::load_with(&sources, &lists.unwrap_or_default()))
 }
 
 /// Whether the rules that are part of the program are among those that run.
@@ -48,14 +51,19 @@ fn present(path: &Path) -> Result<(), CliError> {
         .hint("name a folder of Sigma rules, or one rule file"))
 }
 
-fn check(folder: &Path, format: Format) -> Result<Exit, CliError> {
-    let Loaded { set, skipped } = load(&[folder.to_owned()], BuiltIn::Without)?;
+fn check(folder: &Path, lists: Option<&Path>, format: Format) -> Result<Exit, CliError> {
+    let Loaded { set, skipped } = load(&[folder.to_owned()], BuiltIn::Without, lists)?;
     let mut out = stdout();
     match format {
-        Format::Json => writeln!(out, "{:#}", json!({"rules": set.len(), "skipped": skipped}))?,
+        Format::Json => {
+            let inactive = set.inactive();
+            writeln!(out, "{:#}", json!({"rules": set.len(), "skipped": skipped, "inactive": inactive}))?;
+        }
         Format::Text => {
             skipped_lines(&mut out, &skipped)?;
-            writeln!(out, "{} rules can be used, {} cannot", set.len(), skipped.len())?;
+            inactive_lines(&mut out, set.inactive())?;
+            let (usable, waiting) = (set.len(), set.inactive().len());
+            writeln!(out, "{usable} rules can be used, {waiting} wait for a list, {} cannot be used", skipped.len())?;
         }
     }
     out.flush()?;
@@ -66,6 +74,15 @@ fn skipped_lines(out: &mut dyn Write, skipped: &[Skipped]) -> Result<(), CliErro
     for skipped in skipped {
         let line: String = skipped.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         writeln!(out, "SKIPPED {line}")?;
+    }
+    Ok(())
+}
+
+fn inactive_lines(out: &mut dyn Write, inactive: &[Inactive]) -> Result<(), CliError> {
+    for Inactive { title, file, lists, .. } in inactive {
+        let line = format!("{file}: `{title}`: waits for the list `{}`", lists.join("`, `"));
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        writeln!(out, "INACTIVE {line}")?;
     }
     Ok(())
 }
@@ -109,13 +126,13 @@ fn test(folder: &Path, format: Format) -> Result<Exit, CliError> {
     Ok(if wrong == 0 && report.skipped.is_empty() { Exit::Ok } else { Exit::Finding })
 }
 
-fn list(folder: Option<&Path>, format: Format) -> Result<Exit, CliError> {
+fn list(folder: Option<&Path>, lists: Option<&Path>, format: Format) -> Result<Exit, CliError> {
     let paths: Vec<PathBuf> = folder.map(Path::to_owned).into_iter().collect();
-    let Loaded { set, skipped } = load(&paths, BuiltIn::With)?;
+    let Loaded { set, skipped } = load(&paths, BuiltIn::With, lists)?;
     let infos = set.infos();
     let mut out = stdout();
     match format {
-        Format::Json => writeln!(out, "{:#}", json!({"rules": infos, "skipped": skipped}))?,
+        Format::Json => writeln!(out, "{:#}", json!({"rules": infos, "inactive": set.inactive(), "skipped": skipped}))?,
         Format::Text => {
             let alerting = infos.iter().filter(|info| info.alerts);
             let rows: Vec<Vec<String>> = alerting
@@ -131,6 +148,7 @@ fn list(folder: Option<&Path>, format: Format) -> Result<Exit, CliError> {
                 })
                 .collect();
             table(&mut out, &["severity", "looks at", "title", "tags", "file"], &rows)?;
+            inactive_lines(&mut out, set.inactive())?;
             skipped_lines(&mut out, &skipped)?;
         }
     }

@@ -74,5 +74,6 @@ pub(crate) fn role_word(role: RoleArgument) -> &'static str {
         RoleArgument::Read => "read",
         RoleArgument::Gateway => "gateway",
         RoleArgument::Approver => "approver",
+        RoleArgument::Responder => "responder",
     }
 }

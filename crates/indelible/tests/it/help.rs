@@ -21,6 +21,7 @@ const COMMANDS: &[&[&str]] = &[
     &["proof", "verify"],
     &["drill"],
     &["log", "list"],
+    &["log", "resume"],
     &["token"],
     &["token", "create"],
     &["token", "list"],

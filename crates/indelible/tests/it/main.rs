@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod find;
 mod full_disk;
+mod guard;
 mod harness;
 mod help;
 mod prove;

@@ -32,11 +32,16 @@ impl Flow {
         }
         let Some(result) = answer.result else { return self.fail_with(pending, outcome).await };
         if let Some(kind) = pending.meaning.answered {
-            for label in self.labels(result) {
+            let labels = self.labels(result);
+            for label in &labels {
                 let Some(resource) = outcome.resources.first_mut() else { break };
                 if !resource.labels.contains(&Text::Borrowed(label)) {
-                    resource.labels.push(label.into());
+                    resource.labels.push((*label).into());
                 }
+            }
+            if !labels.is_empty() {
+                let labels: Vec<Text> = labels.into_iter().map(Text::from).collect();
+                outcome.attribute("indelible.answer_labels", labels);
             }
             let caller = pending.exchange.caller().cloned().unwrap_or_else(|| party.caller.clone());
             if let Err(refusal) = self.seal(&caller, result, kind, &mut outcome) {

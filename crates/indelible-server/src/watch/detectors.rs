@@ -1,0 +1,125 @@
+//! The detectors of one log, each with the entry it is to see next: after a start they may have come to different places.
+//!
+//! Promises: each sees every entry from its place on, in order, once. Never: tells findings of entries that were there before
+//! watching began.
+
+use std::sync::Arc;
+
+use indelible_detect::book::ChangeKind;
+use indelible_detect::finding::Finding;
+use indelible_detect::rules::{RuleSet, Rules};
+use indelible_detect::seen::Seen;
+use indelible_detect::sources::{SourceReport, SourceSettings, Sources};
+use indelible_event::OWN_SOURCE_KIND;
+use indelible_event::doors::EntryIndex;
+
+use super::state::StateFolder;
+
+const RULES: &str = "rules";
+const SOURCES: &str = "sources";
+
+/// The detectors of one log.
+#[derive(Debug)]
+pub(super) struct Detectors {
+    rules: Rules,
+    rules_next: EntryIndex,
+    sources: Sources,
+    sources_next: EntryIndex,
+    /// Findings of entries before this are history.
+    told_from: u64,
+}
+
+impl Detectors {
+    /// Detectors with what they had counted. Without that, rules begin where findings are told, sources at the beginning.
+    pub(super) fn restore(
+        log: &str,
+        set: Arc<RuleSet>,
+        sources: SourceSettings,
+        states: &StateFolder,
+        (told_from, size): (u64, u64),
+    ) -> Self {
+        let mut detectors = Self {
+            rules: Rules::new(log, set),
+            rules_next: EntryIndex(told_from),
+            sources: Sources::new(log, sources),
+            sources_next: EntryIndex(0),
+            told_from,
+        };
+        // a place beyond the end is that of another log
+        let usable = |name: &str| states.read(name).filter(|(next, _)| next.0 <= size);
+        if let Some((next, state)) = usable(RULES) {
+            match detectors.rules.restore(&state) {
+                Ok(()) => detectors.rules_next = next,
+                Err(error) => tracing::warn!(log, %error, "rules count again"),
+            }
+        }
+        if let Some((next, state)) = usable(SOURCES) {
+            match detectors.sources.restore(&state) {
+                Ok(()) => detectors.sources_next = next,
+                Err(error) => tracing::warn!(log, %error, "sources are followed from the beginning again"),
+            }
+        }
+        detectors
+    }
+
+    /// The first entry that some detector has not seen.
+    pub(super) fn next(&self) -> EntryIndex {
+        self.rules_next.min(self.sources_next)
+    }
+
+    /// Takes rules that have changed.
+    pub(super) fn use_rules(&mut self, set: &Arc<RuleSet>) {
+        if !Arc::ptr_eq(self.rules.set(), set) {
+            self.rules.replace(Arc::clone(set));
+        }
+    }
+
+    /// Shows an entry to those that have not seen it.
+    pub(super) fn see(&mut self, seen: &Seen<'_>, findings: &mut Vec<Finding>) {
+        let before = findings.len();
+        let after = EntryIndex(seen.index.0.saturating_add(1));
+        if seen.index >= self.sources_next {
+            self.sources.see(seen, findings);
+            self.sources_next = after;
+        }
+        if seen.index >= self.rules_next {
+            if !is_of_an_alert(seen) {
+                self.rules.see(seen, findings);
+            }
+            self.rules_next = after;
+        }
+        if seen.index.0 < self.told_from {
+            findings.truncate(before);
+        }
+    }
+
+    /// Nobody can read this entry as an event: it is passed over.
+    pub(super) fn skip(&mut self, index: EntryIndex) {
+        let after = EntryIndex(index.0.saturating_add(1));
+        self.sources_next = self.sources_next.max(after);
+        self.rules_next = self.rules_next.max(after);
+    }
+
+    /// What time alone shows.
+    pub(super) fn tick(&mut self, now_unix_ns: i64, findings: &mut Vec<Finding>) {
+        self.sources.tick(now_unix_ns, findings);
+        self.rules.tick(now_unix_ns, findings);
+    }
+
+    /// What is known of sources.
+    pub(super) fn sources(&self, now_unix_ns: i64) -> Vec<SourceReport> {
+        self.sources.report(now_unix_ns)
+    }
+
+    /// Keeps what was counted. The findings so far must be durable.
+    pub(super) fn save(&self, states: &StateFolder) -> std::io::Result<()> {
+        states.write(RULES, self.rules_next, &self.rules.save())?;
+        states.write(SOURCES, self.sources_next, &self.sources.save())
+    }
+}
+
+/// Whether this entry says what became of an alert by itself: an alert about that would not end.
+fn is_of_an_alert(seen: &Seen<'_>) -> bool {
+    seen.view.source.kind.as_deref() == Some(OWN_SOURCE_KIND)
+        && seen.view.operation.as_deref().is_some_and(ChangeKind::is_operation)
+}
