@@ -14,10 +14,10 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use indelible_detect::baseline::BaselineSettings;
 use indelible_detect::book::BookError;
 use indelible_detect::finding::Finding;
 use indelible_detect::seen::Seen;
-use indelible_detect::sources::SourceSettings;
 use indelible_event::doors::ReadError;
 use indelible_event::view::EventView;
 use tokio::runtime::Handle;
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::app::{App, asked_to_stop};
 use crate::logs::LogHandle;
 use crate::telemetry::chain;
-use detectors::Detectors;
+use detectors::{Detectors, Keep, Made};
 use state::StateFolder;
 
 /// Entries, and their bytes, read at a time.
@@ -38,8 +38,9 @@ const GATHER: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_secs(1);
 /// How long to rest after entries could not be read, or findings not be kept.
 const REST: Duration = Duration::from_secs(10);
-/// How often what was counted is kept.
+/// How often what was counted is kept, and how often what was learned is too.
 const SAVE: Duration = Duration::from_secs(60);
+const SAVE_ALL: Duration = Duration::from_secs(900);
 /// Most findings that wait to be taken to the book together.
 const FINDINGS_AT_ONCE: usize = 256;
 /// Lower than what records (0) and what finds (3).
@@ -95,17 +96,22 @@ fn watch_log(app: &Arc<App>, log: &Arc<LogHandle>, runtime: &Handle) -> Result<(
     let states = StateFolder::open(&app.config.server.data, log.name()).map_err(NotWatched::Folder)?;
     let size = log.reader.size();
     let told_from = app.alerts.book.told_from(log.name(), size)?;
-    let set = Arc::clone(&app.rules.now().set);
-    let sources = SourceSettings::default();
+    let detect = &app.config.detect;
+    let made = Made {
+        rules: Arc::clone(&app.rules.now().set),
+        sources: app.config.sources.settings(),
+        baselines: (detect.enabled && detect.baselines).then(BaselineSettings::default),
+    };
     let now = Instant::now();
     let watcher = Watcher {
         app: Arc::clone(app),
-        detectors: Detectors::restore(log.name(), set, sources, &states, (told_from, size)),
+        detectors: Detectors::restore(log.name(), made, &states, (told_from, size)),
         log: Arc::clone(log),
         states,
         findings: Vec::new(),
         ticked: now,
         saved: now,
+        saved_all: now,
         stopping: app.stopping.clone(),
     };
     watcher.run(runtime);
@@ -121,6 +127,7 @@ struct Watcher {
     findings: Vec<Finding>,
     ticked: Instant,
     saved: Instant,
+    saved_all: Instant,
     stopping: watch::Receiver<bool>,
 }
 
@@ -153,7 +160,7 @@ impl Watcher {
                 }
             });
         }
-        self.save();
+        self.save(Keep::All);
     }
 
     /// Looks at what is new; then, when all was seen, at the time.
@@ -187,8 +194,10 @@ impl Watcher {
             published.insert(self.log.name().to_owned(), report);
         }
         self.take()?;
-        if self.saved.elapsed() >= SAVE {
-            self.save();
+        if self.saved_all.elapsed() >= SAVE_ALL {
+            self.save(Keep::All);
+        } else if self.saved.elapsed() >= SAVE {
+            self.save(Keep::Often);
         }
         Ok(())
     }
@@ -206,13 +215,16 @@ impl Watcher {
         Ok(())
     }
 
-    fn save(&mut self) {
+    fn save(&mut self, keep: Keep) {
         // what is not in the book must be found again
         if !self.findings.is_empty() {
             return;
         }
         self.saved = Instant::now();
-        if let Err(error) = self.detectors.save(&self.states) {
+        if keep == Keep::All {
+            self.saved_all = self.saved;
+        }
+        if let Err(error) = self.detectors.save(&self.states, keep) {
             tracing::warn!(log = self.log.name(), %error, "what detectors counted could not be kept; it is tried again");
         }
     }

@@ -108,7 +108,7 @@ fn a_webhook_gets_the_notice_signed_over_what_it_reads() {
     let signed = format!("{}.{}.", arrived.header("webhook-id"), arrived.header("webhook-timestamp"));
     let mut signed = signed.into_bytes();
     signed.extend(&arrived.body);
-    let secret = base64::engine::general_purpose::STANDARD.decode(&key[6..]).unwrap();
+    let secret = base64::engine::general_purpose::STANDARD.decode(key.trim_start_matches("whsec_")).unwrap();
     let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &secret);
     let signature = arrived.header("webhook-signature").strip_prefix("v1,").unwrap();
     let signature = base64::engine::general_purpose::STANDARD.decode(signature).unwrap();

@@ -12,7 +12,8 @@ use crate::problem::Problem;
     responses((
         status = 200, body = serde_json::Value,
         description = "`{\"rules\": [{\"id\", \"title\", \"description\", \"severity\", \"tags\", \"false_positives\", \"file\", \
-            \"correlation\", \"alerts\"}], \"skipped\": [{\"file\", \"line\", \"rule\", \"reason\"}]}`",
+            \"correlation\", \"alerts\"}], \"skipped\": [{\"file\", \"line\", \"rule\", \"reason\"}], \
+            \"inactive\": [{\"id\", \"title\", \"file\", \"lists\"}]}`: those that cannot be used, and those that wait for a list",
     ))
 )]
 pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
@@ -20,5 +21,8 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
     let loaded = call.app.rules.now();
     let event = call.event().attribute("rules", count(loaded.set.len() as u64));
     let mark = call.record(call.app.logs.first(), event).await?;
-    Answer::json(&json!({"rules": loaded.set.infos(), "skipped": loaded.skipped}), mark)
+    Answer::json(
+        &json!({"rules": loaded.set.infos(), "skipped": loaded.skipped, "inactive": loaded.set.inactive()}),
+        mark,
+    )
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use indelible_detect::baseline::{BaselineSettings, Baselines};
 use indelible_detect::book::ChangeKind;
 use indelible_detect::finding::Finding;
 use indelible_detect::rules::{RuleSet, Rules};
@@ -15,8 +16,26 @@ use indelible_event::doors::EntryIndex;
 
 use super::state::StateFolder;
 
+const BASELINES: &str = "baselines";
 const RULES: &str = "rules";
 const SOURCES: &str = "sources";
+
+/// What the detectors of a log are made with.
+pub(super) struct Made {
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) sources: SourceSettings,
+    /// `None` when nothing is to be learned.
+    pub(super) baselines: Option<BaselineSettings>,
+}
+
+/// How much of what was counted is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// What is small.
+    Often,
+    /// All of it: what is learned may be hundreds of MiB.
+    All,
+}
 
 /// The detectors of one log.
 #[derive(Debug)]
@@ -25,24 +44,22 @@ pub(super) struct Detectors {
     rules_next: EntryIndex,
     sources: Sources,
     sources_next: EntryIndex,
+    baselines: Option<Baselines>,
+    baselines_next: EntryIndex,
     /// Findings of entries before this are history.
     told_from: u64,
 }
 
 impl Detectors {
-    /// Detectors with what they had counted. Without that, rules begin where findings are told, sources at the beginning.
-    pub(super) fn restore(
-        log: &str,
-        set: Arc<RuleSet>,
-        sources: SourceSettings,
-        states: &StateFolder,
-        (told_from, size): (u64, u64),
-    ) -> Self {
+    /// Detectors with what they had counted. Without that, rules begin where findings are told, the others at the beginning.
+    pub(super) fn restore(log: &str, made: Made, states: &StateFolder, (told_from, size): (u64, u64)) -> Self {
         let mut detectors = Self {
-            rules: Rules::new(log, set),
+            rules: Rules::new(log, made.rules),
             rules_next: EntryIndex(told_from),
-            sources: Sources::new(log, sources),
+            sources: Sources::new(log, made.sources),
             sources_next: EntryIndex(0),
+            baselines: made.baselines.map(|settings| Baselines::new(log, settings)),
+            baselines_next: EntryIndex(0),
             told_from,
         };
         // a place beyond the end is that of another log
@@ -59,12 +76,21 @@ impl Detectors {
                 Err(error) => tracing::warn!(log, %error, "sources are followed from the beginning again"),
             }
         }
+        if let Some(baselines) = &mut detectors.baselines
+            && let Some((next, state)) = usable(BASELINES)
+        {
+            match baselines.restore(&state) {
+                Ok(()) => detectors.baselines_next = next,
+                Err(error) => tracing::warn!(log, %error, "what is usual is learned anew from the log"),
+            }
+        }
         detectors
     }
 
     /// The first entry that some detector has not seen.
     pub(super) fn next(&self) -> EntryIndex {
-        self.rules_next.min(self.sources_next)
+        let next = self.rules_next.min(self.sources_next);
+        if self.baselines.is_some() { next.min(self.baselines_next) } else { next }
     }
 
     /// Takes rules that have changed.
@@ -82,11 +108,20 @@ impl Detectors {
             self.sources.see(seen, findings);
             self.sources_next = after;
         }
+        let is_of_an_alert = is_of_an_alert(seen);
         if seen.index >= self.rules_next {
-            if !is_of_an_alert(seen) {
+            if !is_of_an_alert {
                 self.rules.see(seen, findings);
             }
             self.rules_next = after;
+        }
+        if let Some(baselines) = &mut self.baselines
+            && seen.index >= self.baselines_next
+        {
+            if !is_of_an_alert {
+                baselines.see(seen, findings);
+            }
+            self.baselines_next = after;
         }
         if seen.index.0 < self.told_from {
             findings.truncate(before);
@@ -98,12 +133,16 @@ impl Detectors {
         let after = EntryIndex(index.0.saturating_add(1));
         self.sources_next = self.sources_next.max(after);
         self.rules_next = self.rules_next.max(after);
+        self.baselines_next = self.baselines_next.max(after);
     }
 
     /// What time alone shows.
     pub(super) fn tick(&mut self, now_unix_ns: i64, findings: &mut Vec<Finding>) {
         self.sources.tick(now_unix_ns, findings);
         self.rules.tick(now_unix_ns, findings);
+        if let Some(baselines) = &mut self.baselines {
+            baselines.tick(now_unix_ns, findings);
+        }
     }
 
     /// What is known of sources.
@@ -112,9 +151,13 @@ impl Detectors {
     }
 
     /// Keeps what was counted. The findings so far must be durable.
-    pub(super) fn save(&self, states: &StateFolder) -> std::io::Result<()> {
+    pub(super) fn save(&self, states: &StateFolder, keep: Keep) -> std::io::Result<()> {
         states.write(RULES, self.rules_next, &self.rules.save())?;
-        states.write(SOURCES, self.sources_next, &self.sources.save())
+        states.write(SOURCES, self.sources_next, &self.sources.save())?;
+        match &self.baselines {
+            Some(baselines) if keep == Keep::All => states.write(BASELINES, self.baselines_next, &baselines.save()),
+            _ => Ok(()),
+        }
     }
 }
 

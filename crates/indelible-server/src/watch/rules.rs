@@ -3,10 +3,11 @@
 //! Promises: a rule that cannot be used is named, in the log lines, in `GET /v1/rules` and by an alert; the others run. Never:
 //! leaves the rules of before in force half and the new ones half.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use indelible_detect::finding::{Entity, Finding, FindingId, FindingKind, RuleName, Severity, bounded};
-use indelible_detect::rules::{Loaded, RuleSet, RuleSource, Skipped};
+use indelible_detect::rules::{Lists, Loaded, RuleSet, RuleSource, Skipped};
 
 use crate::config::DetectConfig;
 
@@ -14,6 +15,7 @@ use crate::config::DetectConfig;
 #[derive(Debug)]
 pub(crate) struct RulesInForce {
     sources: Vec<RuleSource>,
+    lists: Option<PathBuf>,
     loaded: RwLock<Arc<Loaded>>,
 }
 
@@ -27,9 +29,8 @@ impl RulesInForce {
         if config.enabled {
             sources.extend(config.rules.iter().cloned().map(RuleSource::Path));
         }
-        let loaded = RuleSet::load(&sources);
-        told(&loaded.skipped);
-        Self { sources, loaded: RwLock::new(Arc::new(loaded)) }
+        let loaded = read(&sources, config.lists.as_deref());
+        Self { sources, lists: config.lists.clone(), loaded: RwLock::new(Arc::new(loaded)) }
     }
 
     /// What is in force now.
@@ -42,17 +43,30 @@ impl RulesInForce {
         if !self.now().set.changed() {
             return None;
         }
-        let loaded = Arc::new(RuleSet::load(&self.sources));
-        told(&loaded.skipped);
+        let loaded = Arc::new(read(&self.sources, self.lists.as_deref()));
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         Some(loaded)
     }
 }
 
-fn told(skipped: &[Skipped]) {
-    for skipped in skipped {
+/// Reads everything. Lists that cannot be used are named like a rule; the rules that need them do not run then.
+fn read(sources: &[RuleSource], lists: Option<&Path>) -> Loaded {
+    let (lists, fault) = match lists.map(Lists::read).transpose() {
+        Ok(lists) => (lists.unwrap_or_default(), None),
+        Err(error) => (Lists::default(), Some(error)),
+    };
+    let mut loaded = RuleSet::load_with(sources, &lists);
+    if let Some(error) = fault {
+        let file = "lists".to_owned();
+        loaded.skipped.push(Skipped { file, line: None, rule: None, reason: bounded(&error.to_string()) });
+    }
+    for skipped in &loaded.skipped {
         tracing::warn!(rule = %skipped, "a rule is not used");
     }
+    for inactive in loaded.set.inactive() {
+        tracing::debug!(rule = inactive.title, lists = inactive.lists.join(", "), "a rule waits for a list");
+    }
+    loaded
 }
 
 /// A finding for each rule that is not used; the same one as long as it is wrong in the same way.
