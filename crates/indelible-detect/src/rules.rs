@@ -25,6 +25,7 @@ mod pack;
 mod prefilter;
 mod run;
 mod source;
+mod tree;
 
 pub use files::{FILES_MAX, RULES_MAX};
 pub use guard::{DOCUMENTS_MAX, FILE_BYTES_MAX, NODES_MAX};

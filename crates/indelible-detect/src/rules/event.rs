@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use rsigma_eval::{Event, EventValue, JsonEvent};
+use rsigma_eval::{Event, EventValue};
 use serde_json::Value;
 
 use super::source::Fields;
+use super::tree::{Tree, any_text, borrowed, each_text, member};
 use crate::seen::Seen;
 
 /// Most values that one path gives.
@@ -17,7 +18,7 @@ const VALUES_MAX: usize = 1_000;
 /// An entry as a rule sees it.
 #[derive(Debug)]
 pub(super) struct LogEvent<'a> {
-    pub(super) value: &'a Value,
+    pub(super) tree: &'a Tree<'a>,
     pub(super) seen: &'a Seen<'a>,
     pub(super) fields: Fields,
 }
@@ -25,7 +26,7 @@ pub(super) struct LogEvent<'a> {
 impl LogEvent<'_> {
     fn own(&self, path: &str) -> Option<EventValue<'_>> {
         let mut found = Vec::new();
-        walk(self.value, path, &mut found);
+        walk(&self.tree.0, path, &mut found);
         match found.len() {
             0 => None,
             1 => found.pop(),
@@ -71,7 +72,7 @@ impl Event for LogEvent<'_> {
         if let Some((_, places)) = names.iter().find(|(name, _)| *name == path) {
             return places.iter().find_map(|place| self.own(place));
         }
-        let attributes = self.value.get("attributes").and_then(|attributes| {
+        let attributes = member(&self.tree.0, "attributes").and_then(|attributes| {
             let mut found = Vec::new();
             walk(attributes, path, &mut found);
             if found.len() > 1 { Some(EventValue::Array(found)) } else { found.pop() }
@@ -80,12 +81,12 @@ impl Event for LogEvent<'_> {
     }
 
     fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
-        JsonEvent::borrow(self.value).any_string_value(pred)
+        any_text(&self.tree.0, pred)
     }
 
     fn all_string_values(&self) -> Vec<Cow<'_, str>> {
         let mut texts = Vec::new();
-        JsonEvent::borrow(self.value).visit_string_values(&mut |text| texts.push(Cow::Owned(text.to_owned())));
+        each_text(&self.tree.0, &mut |text| texts.push(Cow::Owned(text.to_owned())));
         texts
     }
 
@@ -97,9 +98,9 @@ impl Event for LogEvent<'_> {
 }
 
 /// Every value that `path` reaches in `value`. A key may hold dots: the longest that is there is taken first.
-fn walk<'a>(value: &'a Value, path: &str, found: &mut Vec<EventValue<'a>>) {
+fn walk<'b>(value: &'b EventValue<'_>, path: &str, found: &mut Vec<EventValue<'b>>) {
     match value {
-        Value::Array(items) => {
+        EventValue::Array(items) => {
             for item in items {
                 if found.len() >= VALUES_MAX {
                     return;
@@ -107,26 +108,26 @@ fn walk<'a>(value: &'a Value, path: &str, found: &mut Vec<EventValue<'a>>) {
                 walk(item, path, found);
             }
         }
-        Value::Object(members) => {
-            if let Some(member) = members.get(path) {
+        EventValue::Map(_) => {
+            if let Some(member) = member(value, path) {
                 return leaf(member, found);
             }
             for (dot, _) in path.rmatch_indices('.') {
                 let (key, rest) = path.split_at(dot);
-                if let Some(member) = members.get(key) {
+                if let Some(member) = member(value, key) {
                     return walk(member, rest.trim_start_matches('.'), found);
                 }
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        _ => {}
     }
 }
 
 /// A value at the end of a path; of a list each element.
-fn leaf<'a>(value: &'a Value, found: &mut Vec<EventValue<'a>>) {
-    let Value::Array(items) = value else { return found.push(EventValue::from(value)) };
+fn leaf<'b>(value: &'b EventValue<'_>, found: &mut Vec<EventValue<'b>>) {
+    let EventValue::Array(items) = value else { return found.push(borrowed(value)) };
     let room = VALUES_MAX.saturating_sub(found.len());
-    found.extend(items.iter().take(room).map(EventValue::from));
+    found.extend(items.iter().take(room).map(borrowed));
 }
 
 fn sum(counts: impl Iterator<Item = Option<i64>>) -> i64 {
@@ -171,9 +172,9 @@ mod tests {
 
     fn with<T>(json: &str, look: impl FnOnce(&LogEvent<'_>) -> T) -> T {
         let bytes = json.as_bytes();
-        let value: Value = serde_json::from_str(json).unwrap();
+        let tree = Tree::parse(bytes).unwrap();
         let seen = Seen { index: EntryIndex(3), bytes, view: EventView::parse(bytes).unwrap() };
-        look(&LogEvent { value: &value, seen: &seen, fields: Fields::Own })
+        look(&LogEvent { tree: &tree, seen: &seen, fields: Fields::Own })
     }
 
     #[test]

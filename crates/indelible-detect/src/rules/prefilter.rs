@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::source::{Fields, Source};
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Modifier, Quantifier, SigmaRule, SigmaValue, StringPart};
 
 /// Texts in one group; a larger group is left out, which only makes the rule be looked at more often.
@@ -17,6 +17,8 @@ const GROUP_TEXTS_MAX: usize = 2_048;
 const GROUPS_MAX: usize = 8;
 /// Longest text compared; of a longer one the beginning.
 const TEXT_BYTES_MAX: usize = 64;
+/// Up to so many bytes of texts the automaton is a table with a row for each: at most some 50 MiB.
+const TABLE_BYTES_MAX: usize = 200_000;
 /// How deep conditions are followed.
 const DEPTH_MAX: usize = 64;
 /// Bytes after which nothing is left out: KELVIN SIGN, LATIN CAPITAL I WITH DOT ABOVE and LATIN SMALL LONG S fold to `k`, `i`
@@ -105,8 +107,15 @@ impl Prefilter {
                 rules.push(rule);
             }
         }
-        let automaton =
-            AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(&texts);
+        // one look-up a byte; where the table would be too large, the smaller and slower one
+        let builder = || {
+            let mut builder = AhoCorasickBuilder::new();
+            builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard);
+            builder
+        };
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let kind = (bytes <= TABLE_BYTES_MAX).then_some(AhoCorasickKind::DFA);
+        let automaton = builder().kind(kind).build(&texts).or_else(|_| builder().build(&texts));
         let rules = u32::try_from(needs.len()).unwrap_or(u32::MAX);
         Self { texts: automaton.ok(), waiting, others, always, rules }
     }
@@ -168,11 +177,14 @@ impl Scratch {
     }
 }
 
+fn is_common(group: &Group) -> bool {
+    group.iter().any(|text| COMMON.contains(&text.as_str()))
+}
+
 /// How seldom a group is there, as far as one can tell beforehand; greater is more seldom.
 fn rarity(group: &Group) -> (bool, usize, usize) {
     let shortest = group.iter().map(String::len).min().unwrap_or(0);
-    let common = group.iter().any(|text| COMMON.contains(&text.as_str()));
-    (!common, shortest, GROUP_TEXTS_MAX.saturating_sub(group.len()))
+    (!is_common(group), shortest, GROUP_TEXTS_MAX.saturating_sub(group.len()))
 }
 
 /// What must stand in an entry for `rule` to match it.
@@ -182,6 +194,10 @@ pub(super) fn needs(rule: &SigmaRule) -> Needs {
         rule.detection.conditions.iter().map(|condition| of_condition(condition, rule, fields, DEPTH_MAX)).collect();
     let mut needs = either(of_conditions);
     needs.sort_by_key(|group| std::cmp::Reverse(rarity(group)));
+    // what stands nearly everywhere costs more to find than it tells
+    if needs.first().is_some_and(|rarest| !is_common(rarest)) {
+        needs.retain(|group| !is_common(group));
+    }
     needs.truncate(GROUPS_MAX);
     needs
 }

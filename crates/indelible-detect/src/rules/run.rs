@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use rsigma_eval::{CorrelationBody, CorrelationEngine, CorrelationSnapshot, EvaluationResult, evaluate_rule};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::event::LogEvent;
 use super::prefilter::Scratch;
 use super::source::Fields;
+use super::tree::Tree;
 use super::{RuleInfo, RuleSet, correlate};
 use crate::finding::{Entity, Finding, FindingId, FindingKind, RuleName, bounded};
 use crate::seen::Seen;
@@ -101,11 +101,11 @@ impl Rules {
         if rules.peek().is_none() {
             return;
         }
-        let Ok(value) = serde_json::from_slice::<Value>(seen.bytes) else { return };
+        let Some(tree) = Tree::parse(seen.bytes) else { return };
         let mut counted = Vec::new();
         let mut counted_fields = Fields::Own;
         for rule in rules {
-            let event = LogEvent { value: &value, seen, fields: rule.source.fields };
+            let event = LogEvent { tree: &tree, seen, fields: rule.source.fields };
             let Some(result) = evaluate_rule(&rule.compiled, &event) else { continue };
             if rule.alerts
                 && let Some(info) = set.infos.get(&rule.key)
@@ -118,7 +118,7 @@ impl Rules {
             }
         }
         if !counted.is_empty() {
-            let event = LogEvent { value: &value, seen, fields: counted_fields };
+            let event = LogEvent { tree: &tree, seen, fields: counted_fields };
             self.count(&event, counted, seconds, findings);
         }
     }
