@@ -54,7 +54,7 @@ pub const ROOMS: &[Room] = &[
         &["indelible-testkit"],
     ),
     ("indelible-testkit", &["indelible-event", "indelible-tlog", "indelible-store"], &[]),
-    ("indelible-bench", &["indelible-event", "indelible-tlog", "indelible-verify"], &[]),
+    ("indelible-bench", &["indelible-event", "indelible-tlog", "indelible-verify", "indelible-detect"], &[]),
     ("xtask", &[], &[]),
 ];
 

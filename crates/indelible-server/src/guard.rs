@@ -259,7 +259,7 @@ impl Guard {
         }
         // before the first checkpoint there is nothing to look at
         if self.log.state().published_size == 0 && self.checker.verified().is_none() {
-            return;
+            return self.checker.is_empty_now();
         }
         let seconds = self.app.environment.now_seconds();
         let stopping = self.stopping.clone();

@@ -46,6 +46,8 @@ pub(super) struct Checker {
     /// The newest checkpoint that was verified, at first the newest that was kept.
     verified: Option<Checkpoint>,
     place: Sweep,
+    /// Whether the log was seen without entries: all that came since is new.
+    seen_empty: bool,
     /// Bundles of the running pass that were skipped because something was wrong with them.
     skipped: u64,
 }
@@ -64,11 +66,16 @@ impl Checker {
         // the place is a convenience: without it the pass begins anew
         let place = place.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let source = FolderSource::new(data.join("logs").join(log));
-        Ok((Self { source, key, folder, kept, verified: None, place, skipped: 0 }, lost))
+        Ok((Self { source, key, folder, kept, verified: None, place, seen_empty: false, skipped: 0 }, lost))
     }
 
     pub(super) fn verified(&self) -> Option<&Checkpoint> {
         self.verified.as_ref()
+    }
+
+    /// The log has no entries yet.
+    pub(super) fn is_empty_now(&mut self) {
+        self.seen_empty = true;
     }
 
     pub(super) fn place(&self) -> &Sweep {
@@ -120,7 +127,7 @@ impl Checker {
         }
         let mut descent = Descent::begin(&self.source, now.clone())?;
         // without one that was verified before, what is there already is left to the passes
-        let mut first = descent.bundles();
+        let mut first = if self.seen_empty { 0 } else { descent.bundles() };
         if let Some(before) = &self.verified {
             let prefix = descent.check_prefix(before);
             first = before.size.0 / u64::from(TILE_WIDTH);
