@@ -12,7 +12,7 @@ pub const START_S: i64 = 1_735_689_600;
 const HOLIDAYS: [i64; 9] = [0, 107, 110, 120, 145, 236, 358, 359, 360];
 
 /// Roles, and the labels of what they work on.
-pub const ROLES: [(&str, &str); 8] = [
+pub(crate) const ROLES: [(&str, &str); 8] = [
     ("analyst", "internal"),
     ("support", "pii"),
     ("engineer", "internal"),
@@ -283,7 +283,7 @@ impl Worker {
         if !self.models.is_empty() && random.chance(if self.tools.is_empty() { 15 } else { 50 }) {
             event.action = "infer";
             event.operation = "chat";
-            event.model = random.pick(&self.models);
+            event.model = *random.pick(&self.models);
             event.tokens = 300 + random.skewed(6_000);
             return event;
         }
@@ -298,7 +298,7 @@ impl Worker {
             Kind::Assistant | Kind::Scheduled => {
                 event.action = "execute";
                 event.operation = "tools/call";
-                event.tool = random.pick(&self.tools);
+                event.tool = *random.pick(&self.tools);
             }
             Kind::Service => event.operation = "SELECT",
             Kind::Person => event.operation = OPERATIONS[self.role][usize::try_from(random.skewed(4)).unwrap_or(0)],

@@ -100,7 +100,10 @@ fn write_usual(text: &mut String, profile: &Profile, points: &Points) -> std::fm
         if !signals.iter().any(|signal| points[signal.at()] >= MENTIONED) {
             return Ok(());
         }
-        let (held, more) = (profile.held(dimension), if profile.is_wide(dimension) { " and more" } else { "" });
+        // what came today is not what was usual
+        let today = new_today(profile.news(dimension));
+        let held = profile.held(dimension).saturating_sub(today).max(1);
+        let more = if profile.is_wide(dimension) { " and more" } else { "" };
         let rate = profile.usual_news(dimension);
         let often = if rate < 0.01 {
             "hardly ever a new one".to_owned()
@@ -125,6 +128,12 @@ fn write_usual(text: &mut String, profile: &Profile, points: &Points) -> std::fm
         }
     }
     Ok(())
+}
+
+/// How many things a day's weighted news are, at least.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count, for people")]
+fn new_today(news: f32) -> usize {
+    news.clamp(0.0, 1_000.0).ceil() as usize
 }
 
 /// What is counted.
