@@ -77,12 +77,14 @@ fn victim<'c>(company: &'c Company, kind: usize, taken: &[String], random: &mut 
 fn attack(kind: usize, worker: &Worker, random: &mut Random) -> Attack {
     let span = u64::try_from(DAYS - FIRST_DAY - 30).unwrap_or(1);
     let mut day = FIRST_DAY + i64::try_from(random.below(span)).unwrap_or(0);
-    // Within their week, and not on leave: the harder case.
-    while !worker.is_there(day) || (day + 2) % 7 >= 5 {
-        day += 1;
-    }
     if kind == 3 {
+        // Somebody who has left: whose account acts again.
         day = worker.days.1 + 60 + i64::try_from(random.below(50)).unwrap_or(0);
+    } else {
+        // Within their week, and not on leave: the harder case.
+        while day < DAYS - 30 && (!worker.is_there(day) || (day + 2) % 7 >= 5) {
+            day += 1;
+        }
     }
     let events = match kind {
         2 => (0..20).flat_map(|n| foreign(worker, day + n, 5, 1_800, random)).collect(),
