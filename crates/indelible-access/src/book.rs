@@ -177,9 +177,16 @@ impl TokenBook {
         if presented.len() > TOKEN_TEXT_BYTES_MAX {
             return Err(Refusal::Unknown);
         }
-        let hash = TokenHash::of(presented);
+        self.authenticate_hash(&TokenHash::of(presented), now)
+    }
+
+    /// As [`TokenBook::authenticate`], for a token that was presented before.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the token opens nothing any more.
+    pub fn authenticate_hash(&self, hash: &TokenHash, now: i64) -> Result<Arc<Identity>, Refusal> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        let identity = live.get(&hash).ok_or(Refusal::Unknown)?;
+        let identity = live.get(hash).ok_or(Refusal::Unknown)?;
         if identity.expires.is_some_and(|expires| now >= expires) {
             return Err(Refusal::Expired { name: identity.name.to_string() });
         }

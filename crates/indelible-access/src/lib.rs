@@ -15,6 +15,8 @@ pub mod identity;
 
 pub mod book;
 mod file;
+pub mod searches;
+pub mod session;
 
 pub mod budget;
 pub mod halt;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use indelible_access::TokenBook;
 use indelible_access::door::Door;
+use indelible_access::searches::SavedSearches;
+use indelible_access::session::{SessionBook, SessionTimes};
 use indelible_event::env::{Clock, Randomness, RandomnessError};
 use indelible_event::id::EventId;
 use tokio::sync::{Semaphore, watch};
@@ -29,12 +31,19 @@ use crate::watched::Watched;
 /// them.
 pub(crate) const BODY_SHARE_BYTES: usize = 64 * 1024;
 
+/// How long somebody stays signed in at a browser.
+const SESSION_TIMES: SessionTimes = SessionTimes { age: 12 * 3_600, idle: 3_600 };
+
 /// Everything a request can reach.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) environment: Environment,
     pub(crate) tokens: TokenBook,
+    /// Searches that people keep.
+    pub(crate) searches: SavedSearches,
+    /// Who is signed in at a browser.
+    pub(crate) sessions: SessionBook,
     pub(crate) logs: LogSet,
     /// Where content is sealed.
     pub(crate) vault: OpenVault,
@@ -67,6 +76,7 @@ pub(crate) struct App {
 /// What an application is put together from.
 pub(crate) struct Parts {
     pub(crate) tokens: TokenBook,
+    pub(crate) searches: SavedSearches,
     pub(crate) logs: LogSet,
     pub(crate) vault: OpenVault,
     pub(crate) door: Arc<Door>,
@@ -114,7 +124,7 @@ impl App {
         parts: Parts,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, RandomnessError> {
-        let Parts { tokens, logs, vault, door, gateways, reserve, rules, alerts } = parts;
+        let Parts { tokens, searches, logs, vault, door, gateways, reserve, rules, alerts } = parts;
         let metrics = Arc::new(Metrics::new());
         let share = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
         Ok(Self {
@@ -133,11 +143,13 @@ impl App {
             alerts,
             guarded: Guarded::default(),
             metrics,
+            sessions: SessionBook::new(SESSION_TIMES, Arc::clone(&environment.randomness)),
             request_ids: RequestIds::new(&*environment.randomness)?,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory.in_memory() / BODY_SHARE_BYTES)),
             queries: share(config.limits.queries),
             followers: share(config.limits.followers),
             tokens,
+            searches,
             logs,
             vault,
             door,

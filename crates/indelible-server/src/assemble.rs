@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indelible_access::door::{Door, DoorError};
+use indelible_access::searches::{SavedSearches, SearchesError};
 use indelible_access::{TokenBook, TokenError};
 use indelible_event::doors::{EntryIndex, EntryReader, ReadError, Recorder};
 use indelible_event::env::RandomnessError;
@@ -29,6 +30,9 @@ use crate::watch::rules::RulesInForce;
 /// The server could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
+    /// The saved searches cannot be opened.
+    #[error("cannot open the saved searches")]
+    Searches(#[from] SearchesError),
     /// The data folder or a log could not be opened.
     #[error("cannot open the data folder {}", path.display())]
     Open {
@@ -114,7 +118,8 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
     };
     let alerts = Alerts::open(&config, &root)?;
     let rules = RulesInForce::load(&config.detect);
-    let parts = Parts { tokens, logs, vault, door, gateways, reserve, rules, alerts };
+    let searches = SavedSearches::open(&root.join("state.sqlite"))?;
+    let parts = Parts { tokens, searches, logs, vault, door, gateways, reserve, rules, alerts };
     let app = Arc::new(App::new(config, environment, parts, stopping)?);
     Ok(Assembled { app, opened, _folder: folder })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderValue, Response, StatusCode, request};
 use bytes::Bytes;
 use indelible_access::Identity;
@@ -115,21 +115,38 @@ impl Call {
 
     /// The same with an action of its own.
     pub(crate) fn event_of(&self, action: Action) -> EventBuilder<'_> {
-        let now = self.app.trail.now();
-        let (actor_type, id) = match &self.identity {
-            Some(identity) => (identity.holder.actor_type(), identity.name.as_str()),
-            None => (ActorType::Anonymous, "anonymous"),
-        };
-        let mut event = EventBuilder::new(now, action, self.route.operation.word(), actor_type, id)
+        match &self.identity {
+            Some(identity) => self.event_of_identity(action, identity, self.proven_by()),
+            None => self.event_by(action, ActorType::Anonymous, "anonymous"),
+        }
+    }
+
+    /// The same of somebody who has just shown who they are; `auth` says how.
+    pub(crate) fn event_of_identity<'a>(
+        &'a self,
+        action: Action,
+        identity: &'a Identity,
+        auth: &'static str,
+    ) -> EventBuilder<'a> {
+        self.event_by(action, identity.holder.actor_type(), identity.name.as_str())
+            .actor_role(identity.role.word())
+            .actor_auth(auth)
+            .attribute("token", identity.id.as_str())
+    }
+
+    fn event_by<'a>(&'a self, action: Action, actor_type: ActorType, id: &'a str) -> EventBuilder<'a> {
+        let event = EventBuilder::new(self.app.trail.now(), action, self.route.operation.word(), actor_type, id)
             .request(self.id.as_str())
             .actor_user_agent(self.user_agent());
-        if let Some(identity) = &self.identity {
-            event = event.actor_role(identity.role.word()).actor_auth("token").attribute("token", identity.id.as_str());
-        }
         match self.ip {
             Some(ip) => event.actor_ip(ip),
             None => event,
         }
+    }
+
+    /// How the caller proved who they are: by a token, or by a session that began with one.
+    fn proven_by(&self) -> &'static str {
+        if self.parts.headers.contains_key(AUTHORIZATION) { "token" } else { "session" }
     }
 
     /// Makes an event of this access durable in `log`.

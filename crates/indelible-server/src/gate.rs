@@ -10,6 +10,7 @@ use axum::extract::{FromRequestParts as _, RawPathParams};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use axum::http::{HeaderValue, Method, Request, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use indelible_access::Identity;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::api;
@@ -17,14 +18,16 @@ use crate::app::App;
 use crate::call::{Answer, Call, Peer};
 use crate::gateways;
 use crate::metrics::Metrics;
+use crate::pages;
+use crate::pages::cookies;
 use crate::problem::{Kind, Problem};
-use crate::routes::{NO_ROUTE, ROUTES, Route};
+use crate::routes::{Face, NO_ROUTE, Route, all};
 use crate::trail::refusals::event as refusal_event;
 
 /// The router, made from the table of routes.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let mut paths: Vec<(&'static str, MethodRouter)> = Vec::new();
-    for route in &ROUTES {
+    for route in all() {
         let app = Arc::clone(app);
         let filter = match route.method {
             Method::POST => MethodFilter::POST,
@@ -61,7 +64,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 fn allowed_methods(path: &str) -> String {
-    let of_path = ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str());
+    let of_path = all().filter(|route| route.path == path).map(|route| route.method.as_str());
     of_path.collect::<Vec<_>>().join(", ")
 }
 
@@ -133,24 +136,25 @@ async fn through(call: &Arc<Call>, body: Body) -> Result<Answer, Problem> {
     if call.app.is_stopping() && call.route.action.is_some() {
         return Err(Problem::new(Kind::Unavailable, "the server is stopping"));
     }
-    api::handle(call, body).await
+    match call.route.face {
+        Face::Api => api::handle(call, body).await,
+        Face::Page => Box::pin(pages::handle(call, body)).await,
+    }
 }
 
 /// Finds who calls and whether the role allows the route. Which logs the token is limited to is asked where the log is known.
 pub(crate) fn authorize(call: &mut Call) -> Result<(), Problem> {
     let Some(action) = call.route.action else { return Ok(()) };
-    let Some(header) = call.parts.headers.get(AUTHORIZATION) else {
+    let found = match call.parts.headers.get(AUTHORIZATION) {
+        Some(header) => Some(by_token(&call.app, header.as_bytes())?),
+        None => by_session(call)?,
+    };
+    let Some(identity) = found else {
         if action == indelible_access::Action::ReadPublished && is_public(call) {
             return Ok(());
         }
         return Err(Problem::new(Kind::Unauthenticated, "no token was sent"));
     };
-    let (scheme, token) = split_scheme(header.as_bytes());
-    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
-        return Err(Problem::new(Kind::Unauthenticated, "the `Authorization` header is not `Bearer <token>`"));
-    }
-    let identity = call.app.tokens.authenticate(token, call.app.environment.now_seconds());
-    let identity = identity.map_err(|refusal| Problem::new(Kind::Unauthenticated, refusal.to_string()))?;
     let (name, role) = (identity.name.clone(), identity.role);
     call.identity = Some(identity);
     if role.may(action) {
@@ -158,6 +162,27 @@ pub(crate) fn authorize(call: &mut Call) -> Result<(), Problem> {
     }
     let detail = format!("the token `{name}` has the role {role}, which does not allow {}", action.word());
     Err(Problem::new(Kind::Forbidden, detail))
+}
+
+fn by_token(app: &App, header: &[u8]) -> Result<Arc<Identity>, Problem> {
+    let (scheme, token) = split_scheme(header);
+    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
+        return Err(Problem::new(Kind::Unauthenticated, "the `Authorization` header is not `Bearer <token>`"));
+    }
+    let identity = app.tokens.authenticate(token, app.environment.now_seconds());
+    identity.map_err(|refusal| Problem::new(Kind::Unauthenticated, refusal.to_string()))
+}
+
+/// Who is signed in at this browser. A browser sends cookies whoever made the page that asks, so a change needs to come from a page
+/// of ours.
+fn by_session(call: &Call) -> Result<Option<Arc<Identity>>, Problem> {
+    let Some(text) = cookies::get(&call.parts.headers, cookies::SESSION) else { return Ok(None) };
+    let now = call.app.environment.now_seconds();
+    let Some(identity) = call.app.sessions.find(text, &call.app.tokens, now) else { return Ok(None) };
+    if call.route.method != Method::GET && !cookies::is_same_origin(&call.parts) {
+        return Err(Problem::new(Kind::Forbidden, "a change by a browser must come from a page of this server"));
+    }
+    Ok(Some(identity))
 }
 
 fn is_public(call: &Call) -> bool {
@@ -186,12 +211,15 @@ pub(crate) async fn refused(call: &Call, problem: Problem) -> Response<Body> {
     if call.route.action.is_some() {
         record_refusal(call, kind).await;
     }
-    problem.into_response(call.id.as_str())
+    match call.route.face {
+        Face::Api => problem.into_response(call.id.as_str()),
+        Face::Page => pages::problem(call, problem),
+    }
 }
 
 /// Counts the refusal; the first of a caller gets an event of its own before the answer. If that cannot be recorded now it
 /// stays counted and is recorded with the sums, for a refusal gives no access that could be taken back.
-async fn record_refusal(call: &Call, kind: Kind) {
+pub(crate) async fn record_refusal(call: &Call, kind: Kind) {
     let app = &call.app;
     app.metrics.refusals.inc();
     let refused = call.refused(kind);

@@ -25,6 +25,7 @@ mod query_string;
 mod api;
 mod gate;
 mod gateways;
+mod pages;
 
 mod assemble;
 mod background;

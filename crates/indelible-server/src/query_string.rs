@@ -100,6 +100,19 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Writes a value so that [`decode`] reads it: everything but letters, digits and `-._~` is escaped (RFC 3986, section 2.3).
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +127,14 @@ mod tests {
         assert_eq!(read.get("q"), Some("actor:ana \"a b\""));
         assert_eq!(read.number("limit", 1, 10).unwrap(), Some(5));
         assert_eq!(read.get("cursor"), None);
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_the_same() {
+        for text in ["", "a b&c=d", "actor:\"ana\" +x%", "größer ⊕", "../?#[]@"] {
+            assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+            assert!(encode(text).bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Every route, once: method, path, what it needs, and how its use is recorded. Router, OpenAPI document, role matrix, metrics
 //! and the server's own events all read this table. Never: a route that stands anywhere else.
 
+pub mod pages;
+
 use axum::http::Method;
 use indelible_access::Action;
 
@@ -89,6 +91,36 @@ pub enum Operation {
     TestReceiver,
     /// List the rules in force.
     ListRules,
+    /// Show what there is at a glance.
+    Overview,
+    /// Show all there is about an actor.
+    ShowActor,
+    /// Show all there is about a resource.
+    ShowResource,
+    /// Show who reached which data through what.
+    ShowFlows,
+    /// Show the settings in force.
+    ShowSettings,
+    /// Keep a search under a name, or forget it.
+    SaveSearch,
+    /// The page that asks who somebody is.
+    SignInPage,
+    /// Sign in at a browser.
+    SignIn,
+    /// Sign out.
+    SignOut,
+    /// How times and colours are shown to this browser.
+    Preferences,
+    /// Style, script or picture of the pages.
+    Asset,
+    /// How far an export is, and its file.
+    ShowExport,
+    /// Sign in at an OpenID provider.
+    SignInWithProvider,
+    /// Come back from there.
+    SignInReturn,
+    /// What keys and words mean.
+    Help,
     /// Call a model or tool through a gateway.
     CallGateway,
     /// No route: a wrong path or method.
@@ -141,6 +173,21 @@ impl Operation {
             Self::ListReceivers => "receivers.list",
             Self::TestReceiver => "receivers.test",
             Self::ListRules => "rules.list",
+            Self::Overview => "pages.overview",
+            Self::ShowActor => "pages.actor",
+            Self::ShowResource => "pages.resource",
+            Self::ShowFlows => "pages.flows",
+            Self::ShowSettings => "pages.settings",
+            Self::SaveSearch => "searches.save",
+            Self::SignInPage => "pages.sign-in",
+            Self::SignIn => "sessions.begin",
+            Self::SignOut => "sessions.end",
+            Self::Preferences => "pages.preferences",
+            Self::Asset => "pages.asset",
+            Self::ShowExport => "exports.show",
+            Self::SignInWithProvider => "sessions.provider",
+            Self::SignInReturn => "sessions.return",
+            Self::Help => "pages.help",
             Self::CallGateway => "gateways.call",
             Self::Unknown => "unknown",
         }
@@ -160,6 +207,15 @@ pub enum Trace {
     Not(&'static str),
 }
 
+/// Who a route is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// Programs: JSON, problem documents, the OpenAPI document.
+    Api,
+    /// People: HTML, forms, a way to sign in.
+    Page,
+}
+
 /// One route.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -173,6 +229,13 @@ pub struct Route {
     pub action: Option<Action>,
     /// How its use is recorded.
     pub trace: Trace,
+    /// Who it is made for.
+    pub face: Face,
+}
+
+/// Every route there is.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(&pages::PAGES)
 }
 
 const fn route(
@@ -182,13 +245,13 @@ const fn route(
     action: Option<Action>,
     trace: Trace,
 ) -> Route {
-    Route { operation, method, path, action, trace }
+    Route { operation, method, path, action, trace, face: Face::Api }
 }
 
 /// Says nothing about the log's content.
 const ABOUT_THE_SERVER: Trace = Trace::Not("says nothing about what is in a log");
 
-/// The table.
+/// The table of what programs call; that of what people see stands in [`pages`].
 #[rustfmt::skip]
 pub static ROUTES: [Route; 41] = [
     route(Operation::Record, Method::POST, "/v1/events", Some(Action::Record), Trace::ItsOwnRecord),
@@ -249,7 +312,7 @@ mod tests {
     #[test]
     fn who_may_use_which_route_is_as_agreed() {
         let mut table = String::new();
-        for route in &ROUTES {
+        for route in all() {
             let may: Vec<&str> = match route.action {
                 None => vec!["anyone"],
                 Some(action) => Role::ALL.into_iter().filter(|role| role.may(action)).map(Role::word).collect(),
@@ -298,13 +361,49 @@ mod tests {
              GET /readyz -> anyone\n\
              GET /metrics -> anyone\n\
              GET /openapi.json -> anyone\n\
-             GET /problems/{code} -> anyone\n"
+             GET /problems/{code} -> anyone\n\
+             GET / -> admin read responder\n\
+             GET /search -> admin read responder\n\
+             GET /search/counts -> admin read responder\n\
+             POST /search/saved -> admin read responder\n\
+             GET /events/{name}/{index} -> admin read responder\n\
+             GET /actor -> admin read responder\n\
+             GET /resource -> admin read responder\n\
+             GET /flows -> admin read responder\n\
+             GET /alerts -> admin read responder\n\
+             GET /alerts/{id} -> admin read responder\n\
+             POST /alerts/{id}/acknowledge -> admin responder\n\
+             POST /alerts/{id}/close -> admin responder\n\
+             POST /alerts/{id}/silence -> admin responder\n\
+             POST /silences/{id}/end -> admin responder\n\
+             GET /approvals -> admin approver\n\
+             POST /approvals/{id} -> admin approver\n\
+             GET /sources -> admin read responder\n\
+             GET /integrity -> admin read responder\n\
+             GET /access -> admin\n\
+             GET /settings -> admin read responder\n\
+             POST /settings/receivers/{name}/test -> admin responder\n\
+             GET /export -> admin read\n\
+             POST /exports -> admin read\n\
+             GET /exports/{id} -> admin read\n\
+             GET /exports/{id}/file -> admin read\n\
+             GET /sign-in -> anyone\n\
+             POST /sign-in -> anyone\n\
+             POST /sign-out -> anyone\n\
+             GET /sign-in/oidc -> anyone\n\
+             GET /sign-in/callback -> anyone\n\
+             POST /preferences -> anyone\n\
+             GET /help -> anyone\n\
+             GET /assets/{file} -> anyone\n\
+             GET /assets/{room}/{file} -> anyone\n\
+             GET /favicon.ico -> anyone\n"
         );
     }
 
     #[test]
     fn whatever_needs_a_token_is_recorded() {
-        for route in &ROUTES {
+        for route in all() {
+            // a sign-in is recorded by its own event, whoever it is
             assert_eq!(route.action.is_none(), matches!(route.trace, Trace::Not(_)), "{} {}", route.method, route.path);
         }
     }

@@ -5,6 +5,7 @@
 //! Promises: an error names the column and what was expected; printing a query and parsing it again gives the same query;
 //! size and depth are bounded. Never: reads a clock, so a query means the same tomorrow.
 
+mod as_sql;
 mod error;
 mod fields;
 mod parse;

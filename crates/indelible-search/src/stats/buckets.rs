@@ -37,7 +37,8 @@ impl Interval {
     }
 
     /// Its length in nanoseconds.
-    pub(super) fn length(self) -> i64 {
+    #[must_use]
+    pub fn nanoseconds(self) -> i64 {
         self.length
     }
 }

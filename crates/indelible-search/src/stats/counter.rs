@@ -205,7 +205,7 @@ impl Counter {
             None => NO_TIME,
             Some(time) => {
                 // Rows are nearly in order of time, so most lie in the bucket of the row before.
-                if last == NO_TIME || !(last..last.saturating_add(interval.length())).contains(&time) {
+                if last == NO_TIME || !(last..last.saturating_add(interval.nanoseconds())).contains(&time) {
                     last = interval.bucket(time);
                 }
                 last

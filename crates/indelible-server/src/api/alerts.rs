@@ -232,7 +232,7 @@ fn cursor(text: &str) -> Result<(i64, AlertId), Problem> {
 }
 
 /// The logs that a limited token may see.
-fn visible(call: &Call) -> Option<Vec<String>> {
+pub(crate) fn visible(call: &Call) -> Option<Vec<String>> {
     call.identity.as_ref().and_then(|identity| identity.logs.as_ref()).map(|logs| logs.to_vec())
 }
 

@@ -12,7 +12,9 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::{App, BODY_SHARE_BYTES};
+use crate::call::Call;
 use crate::problem::{Kind, Problem};
+use crate::query_string::Parameters;
 
 /// How long a request waits for its share of memory before it is told to come back.
 const SHARE_WAIT: Duration = Duration::from_secs(5);
@@ -189,6 +191,24 @@ pub(crate) async fn small(app: &App, headers: &HeaderMap, body: Body) -> Result<
         Err(_) => {
             Err(Problem::new(Kind::TooSlow, format!("the body did not arrive within {}", app.config.limits.body_time)))
         }
+    }
+}
+
+/// Collects a form that a page of ours sent (`application/x-www-form-urlencoded`); read as strictly as query parameters.
+pub(crate) async fn form(call: &Call, body: Body, known: &'static [&'static str]) -> Result<Parameters, Problem> {
+    let headers = &call.parts.headers;
+    if media_type(headers) != "application/x-www-form-urlencoded" || Encoding::of(headers)? != Encoding::Plain {
+        return Err(Problem::new(Kind::UnsupportedMediaType, "this path takes the forms of its own pages"));
+    }
+    let time = call.app.config.limits.body_time;
+    match tokio::time::timeout(time.duration(), read(body, BODY_SHARE_BYTES, None)).await {
+        Ok(bytes) => {
+            let bytes = bytes?;
+            let text = std::str::from_utf8(&bytes)
+                .map_err(|_| Problem::new(Kind::InvalidRequest, "the form is not percent-encoded UTF-8"))?;
+            Parameters::read(Some(text), known)
+        }
+        Err(_) => Err(Problem::new(Kind::TooSlow, format!("the form did not arrive within {time}"))),
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use indelible_event::build::EventBuilder;
 use indelible_event::doors::{EntryIndex, EntryReader, ReadError};
 use indelible_search::query::Query;
-use indelible_search::{Index, Order, PAGE_MAX, SearchRequest, filter};
+use indelible_search::{Index, Order, PAGE_MAX, SearchPage, SearchRequest, filter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{blocking, count};
@@ -140,19 +140,29 @@ pub(crate) async fn search(call: &Call) -> Result<Answer, Problem> {
     request.limit = usize::try_from(limit).unwrap_or(PAGE_MAX);
     request.cursor = parameters.get("cursor").map(str::to_owned);
     request.time = limits.query_time.duration();
-    let mut page = question.index.search(request.clone()).await?;
-    let mut entries = entries_of(&question.log, page.hits.iter().map(|hit| hit.index).collect()).await?;
-    if entries.len() < page.hits.len() {
-        // The entries are long: the page ends where its bytes are used up, and its cursor with it.
-        request.limit = entries.len().max(1);
-        page = question.index.search(request).await?;
-        entries.truncate(page.hits.len());
-    }
+    let (entries, page) = found(&question.log, &question.index, request).await?;
     let body = body(question.log.name(), &entries, page.next_cursor.as_deref(), page.size)?;
     let found = entries.len() as u64;
     let event = question.asked.describe(call.event().resource_count("log", question.log.name(), found));
     let mark = call.record(&question.log, event.attribute("hits", count(found))).await?;
     Ok(Answer::new(json_response(StatusCode::OK, body), mark))
+}
+
+/// A page of hits with their entries. The index was brought up to date before.
+pub(crate) async fn found(
+    log: &Arc<LogHandle>,
+    index: &Arc<Index>,
+    mut request: SearchRequest,
+) -> Result<(Vec<(u64, Bytes)>, SearchPage), Problem> {
+    let mut page = index.search(request.clone()).await?;
+    let mut entries = entries_of(log, page.hits.iter().map(|hit| hit.index).collect()).await?;
+    if entries.len() < page.hits.len() {
+        // The entries are long: the page ends where its bytes are used up, and its cursor with it.
+        request.limit = entries.len().max(1);
+        page = index.search(request).await?;
+        entries.truncate(page.hits.len());
+    }
+    Ok((entries, page))
 }
 
 /// Entries are JSON already, exactly as they are hashed, and are not written again.

@@ -104,15 +104,23 @@ pub(crate) async fn entry(call: &Call) -> Result<Answer, Problem> {
     call.parameters(&[])?;
     let log = Arc::clone(call.log(call.path_part("name"))?);
     let index = index(call)?;
-    let source = Arc::clone(&log);
-    let entries = blocking(move || source.reader.read(index, 1, ENTRY_READ_BYTES)).await??;
-    let Some((_, bytes)) = entries.iter().next() else {
-        let size = log.reader.size();
-        return Err(Problem::new(Kind::NotFound, format!("entry {index} is not in the log, which has {size} entries")));
-    };
+    let entry = read_entry(&log, index).await?;
     let event = call.event().resource("log", log.name()).attribute("index", count(index.0));
     let mark = call.record(&log, event).await?;
-    Ok(Answer::bytes("application/json", bytes.to_vec(), mark))
+    Ok(Answer::bytes("application/json", entry, mark))
+}
+
+/// The bytes of an entry.
+pub(crate) async fn read_entry(log: &Arc<LogHandle>, index: EntryIndex) -> Result<Vec<u8>, Problem> {
+    let source = Arc::clone(log);
+    let entries = blocking(move || source.reader.read(index, 1, ENTRY_READ_BYTES)).await??;
+    match entries.iter().next() {
+        Some((_, bytes)) => Ok(bytes.to_vec()),
+        None => {
+            let size = log.reader.size();
+            Err(Problem::new(Kind::NotFound, format!("entry {index} is not in the log, which has {size} entries")))
+        }
+    }
 }
 
 /// The proof that an entry stands in the published log.
@@ -151,7 +159,8 @@ pub(crate) async fn proof(call: &Call) -> Result<Answer, Problem> {
     Ok(Answer::bytes("text/plain; charset=utf-8", text, mark))
 }
 
-fn index(call: &Call) -> Result<EntryIndex, Problem> {
+/// The place that the path names.
+pub(crate) fn index(call: &Call) -> Result<EntryIndex, Problem> {
     let text = call.path_part("index");
     let canonical = text.len() == 1 || !text.starts_with('0');
     match text.parse::<u64>() {

@@ -1,15 +1,15 @@
 //! The handlers, one file a resource. Each gets a [`Call`] whose caller is allowed the route, and gives an [`Answer`] or a
 //! problem.
 
-mod alerts;
+pub(crate) mod alerts;
 mod approvals;
 mod body;
 mod count;
 mod export;
-mod find;
+pub(crate) mod find;
 mod follow;
 mod halts;
-mod logs;
+pub(crate) mod logs;
 pub(crate) mod openapi;
 mod published;
 mod receivers;
@@ -28,6 +28,8 @@ mod tokens;
 use std::sync::Arc;
 
 use axum::body::Body;
+
+pub(crate) use self::body::form;
 
 use crate::call::{Answer, Call};
 use crate::problem::{Kind, Problem};
@@ -77,7 +79,7 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::ListReceivers => Box::pin(receivers::list(call)).await,
         Operation::TestReceiver => Box::pin(receivers::test(call)).await,
         Operation::ListRules => Box::pin(rules::list(call)).await,
-        Operation::CallGateway | Operation::Unknown => Err(Problem::new(Kind::NotFound, "there is no such path")),
+        _ => Err(Problem::new(Kind::NotFound, "there is no such path")),
     }
 }
 

@@ -145,6 +145,7 @@ impl Bench {
             rules: RulesInForce::load(&settings.detect),
             alerts: Alerts::open(&settings, folder.path()).unwrap(),
             tokens,
+            searches: indelible_access::searches::SavedSearches::open(&folder.path().join("state.sqlite")).unwrap(),
             logs,
             vault: OpenVault::None,
             door: Arc::new(Door::permit_all()),

@@ -1,0 +1,188 @@
+//! What a page asks of the index of its log: one place among the queries at once, one bringing up to date, then any number of
+//! questions over the same times.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indelible_event::view::EventView;
+use indelible_search::query::{Query, Span};
+use indelible_search::{FindError, Index, Order, SearchRequest, StatsAnswer, StatsRequest, StatsRow, filter};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::api::find::{found, place, refresh};
+use crate::call::Call;
+use crate::logs::LogHandle;
+use crate::problem::Problem;
+
+/// The index of a log, ready to be asked.
+#[derive(Debug)]
+pub(super) struct Asking<'a> {
+    call: &'a Call,
+    pub(super) log: Arc<LogHandle>,
+    pub(super) index: Arc<Index>,
+    from: Option<String>,
+    to: Option<String>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A value and how often it occurs.
+#[derive(Clone, Debug)]
+pub(super) struct Counted {
+    pub(super) value: String,
+    pub(super) count: u64,
+    /// Of the largest, in hundredths: how long its bar is.
+    pub(super) share: u64,
+}
+
+impl<'a> Asking<'a> {
+    /// Brings the index of `log` up to date.
+    pub(super) async fn begin(
+        call: &'a Call,
+        log: &Arc<LogHandle>,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let index = Arc::clone(log.index()?);
+        let place = place(&call.app.queries, "queries")?;
+        refresh(&call.app, log, &index).await?;
+        let (from, to) = (from.map(str::to_owned), to.map(str::to_owned));
+        Ok(Self { call, log: Arc::clone(log), index, from, to, _place: place })
+    }
+
+    /// A query over the page's times.
+    ///
+    /// # Errors
+    /// What is wrong with the query, and where.
+    pub(super) fn parsed(&self, q: &str) -> Result<Query, FindError> {
+        filter(q, self.from.as_deref(), self.to.as_deref())
+    }
+
+    /// The same, as the problem that a page of problems shows.
+    pub(super) fn wanted(&self, q: &str) -> Result<Query, Problem> {
+        Ok(self.parsed(q)?)
+    }
+
+    /// A query between two times, whatever the page's own are.
+    pub(super) fn between(&self, q: &str, least: i64, most: i64) -> Result<Query, Problem> {
+        Ok(self.parsed(q)?.within(Span { least: Some(least), most: Some(most) }))
+    }
+
+    /// How long a question may take.
+    pub(super) fn time(&self) -> Duration {
+        self.call.app.config.limits.query_time.duration()
+    }
+
+    /// The times of the oldest and the newest event that match; `None` when there is none with a time.
+    pub(super) async fn span(&self, q: &str) -> Result<Option<(i64, i64)>, Problem> {
+        let mut ends = [None; 2];
+        for (end, order) in ends.iter_mut().zip([Order::OldestFirst, Order::NewestFirst]) {
+            let mut request = SearchRequest::new(self.wanted(q)?);
+            request.order = order;
+            request.limit = 1;
+            request.time = self.time();
+            let (entries, _) = found(&self.log, &self.index, request).await?;
+            *end = entries.first().and_then(|(_, entry)| EventView::parse(entry).ok()?.time_unix_ns);
+        }
+        let [Some(first), Some(last)] = ends else { return Ok(None) };
+        Ok(Some((first.min(last), first.max(last))))
+    }
+
+    /// Counts.
+    pub(super) async fn stats(
+        &self,
+        q: &str,
+        by: &[&str],
+        interval: Option<&str>,
+        limit: usize,
+    ) -> Result<StatsAnswer, Problem> {
+        self.counts_of(self.wanted(q)?, by, interval, limit).await
+    }
+
+    async fn counts_of(
+        &self,
+        query: Query,
+        by: &[&str],
+        interval: Option<&str>,
+        limit: usize,
+    ) -> Result<StatsAnswer, Problem> {
+        let mut request = StatsRequest::new(query);
+        request.by = by.iter().map(|field| (*field).to_owned()).collect();
+        request.interval = interval.map(str::to_owned);
+        request.limit = limit;
+        request.time = self.time();
+        Ok(self.index.stats(request).await?)
+    }
+
+    /// The most frequent values of a field.
+    pub(super) async fn top(&self, q: &str, field: &str, most: usize) -> Result<Vec<Counted>, Problem> {
+        // events without the field make a row of their own, which is left out
+        let answer = self.stats(q, &[field], None, most + 1).await?;
+        Ok(counted(&answer.rows, most))
+    }
+
+    /// The same between two times, the second of them left out.
+    pub(super) async fn top_between(
+        &self,
+        q: &str,
+        field: &str,
+        most: usize,
+        from: &str,
+        before: &str,
+    ) -> Result<Vec<Counted>, Problem> {
+        let query = filter(&format!("({}) time:<{before}", if q.is_empty() { "*" } else { q }), Some(from), None)?;
+        let answer = self.counts_of(query, &[field], None, most + 1).await?;
+        Ok(counted(&answer.rows, most))
+    }
+
+    /// The same from a time on.
+    pub(super) async fn top_since(
+        &self,
+        q: &str,
+        field: &str,
+        most: usize,
+        from: &str,
+    ) -> Result<Vec<Counted>, Problem> {
+        let answer = self.counts_of(filter(q, Some(from), None)?, &[field], None, most + 1).await?;
+        Ok(counted(&answer.rows, most))
+    }
+}
+
+fn counted(rows: &[StatsRow], most: usize) -> Vec<Counted> {
+    let texts = rows.iter().filter_map(|row| Some((text(row.by.first()?)?, row.count)));
+    let some: Vec<(String, u64)> = texts.take(most).collect();
+    let largest = some.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
+    some.into_iter().map(|(value, count)| Counted { value, count, share: count * 100 / largest }).collect()
+}
+
+/// A value as text; `None` when there is none.
+pub(super) fn text(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// 1204 → `1,204`.
+pub(super) fn grouped(number: impl Borrow<u64>) -> String {
+    let digits = number.borrow().to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!([0, 999, 1_204, 20_000_000].map(grouped), ["0", "999", "1,204", "20,000,000"]);
+    }
+}

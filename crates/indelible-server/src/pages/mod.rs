@@ -1,0 +1,66 @@
+//! The pages: what an auditor and an analyst look at, as HTML made here. One file a page; each gets a [`Call`] whose caller is allowed
+//! the route, as the API's handlers do, and asks the same functions as they.
+//!
+//! Promises: every page works without script and is a link that can be sent on; nothing comes from another host; no script or style
+//! stands in a page (`content-security-policy`); each look is on record before it is shown. Never: HTML put together from text: the
+//! templates escape, and nothing goes round them.
+
+mod ask;
+mod assets;
+mod chart;
+mod columns;
+pub(crate) mod cookies;
+mod copies;
+mod event;
+mod flows;
+mod html;
+mod overview;
+mod parts;
+mod preferences;
+mod saved;
+mod search;
+mod shell;
+mod sign_in;
+mod subject;
+mod verdicts;
+mod words;
+mod zone;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+pub(crate) use self::html::problem;
+use crate::call::{Answer, Call};
+use crate::problem::{Kind, Problem};
+use crate::routes::Operation;
+
+/// Takes a call to its page.
+pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Problem> {
+    match call.route.operation {
+        Operation::Overview => overview::show(call).await,
+        Operation::Search => search::show(call).await,
+        Operation::Count => search::counts(call).await,
+        Operation::ReadEntry => event::show(call).await,
+        Operation::ShowActor | Operation::ShowResource => subject::show(call).await,
+        Operation::ShowFlows => flows::show(call).await,
+        Operation::SaveSearch => saved::change(call, body).await,
+        Operation::SignInPage => sign_in::page(call),
+        Operation::SignIn => sign_in::begin(call, body).await,
+        Operation::SignOut => sign_in::end(call).await,
+        Operation::Preferences => preferences::set(call, body).await,
+        Operation::Asset => assets::serve(call),
+        _ => Err(Problem::new(Kind::NotFound, "there is no such page")),
+    }
+}
+
+/// A redirection after a form: the browser asks for `to` by itself.
+fn see_other(to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(to) = axum::http::HeaderValue::from_str(to) {
+        response.headers_mut().insert(axum::http::header::LOCATION, to);
+    }
+    response
+}

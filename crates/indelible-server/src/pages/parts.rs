@@ -1,0 +1,31 @@
+//! Small things that templates share: words and classes for what has no words of its own.
+
+use indelible_detect::finding::Severity;
+use indelible_detect::sources::SourceVerdict;
+
+use super::verdicts::Tone;
+
+/// How an outcome looks.
+pub(super) fn outcome_class(result: &str) -> &'static str {
+    match result {
+        "allowed" => "allowed",
+        "denied" => "denied",
+        "failed" => "failed",
+        _ => "unknown",
+    }
+}
+
+/// How a source's verdict reads and looks.
+pub(super) fn source_verdict(verdict: &SourceVerdict) -> (&'static str, Tone) {
+    match verdict {
+        SourceVerdict::Complete => ("complete", Tone::Good),
+        SourceVerdict::Gaps => ("gaps", Tone::Bad),
+        SourceVerdict::Silent => ("silent", Tone::Bad),
+        SourceVerdict::Unknown => ("unknown", Tone::Unsure),
+    }
+}
+
+/// The class of a severity.
+pub(super) fn severity_class(severity: &Severity) -> &'static str {
+    severity.as_str()
+}

@@ -1,0 +1,237 @@
+//! `GET /actor` and `GET /resource`: all there is about one of them: who may, who did, usual against new, first and last seen, peers.
+//!
+//! "New" means here: seen in the last day and never in the thirty days before it. What is unusual by learned rates is an alert's to say.
+
+use std::sync::Arc;
+
+use askama::Template;
+use indelible_access::Action;
+use indelible_detect::alert::Alert;
+use indelible_detect::book::AlertFilter;
+use indelible_event::time::RecordedTime;
+use indelible_event::view::EventView;
+use indelible_search::{Order, SearchRequest};
+
+use super::ask::{Asking, Counted};
+use super::chart::{Chart, interval};
+use super::columns::{self, Row};
+use super::html;
+use super::shell::{Shell, term};
+use crate::api::alerts::visible;
+use crate::api::blocking;
+use crate::api::find::found;
+use crate::call::{Answer, Call};
+use crate::problem::Problem;
+use crate::query_string::wrong;
+use crate::routes::Operation;
+use crate::trail::bounded;
+
+/// Values shown of a field, and looked through for what is new.
+const VALUES: usize = 8;
+const LOOKED_THROUGH: usize = 200;
+/// Events and alerts shown.
+const LISTED: usize = 10;
+const DAY: i64 = 86_400;
+const USUAL_DAYS: i64 = 30;
+
+/// What it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Actor,
+    Resource,
+}
+
+/// The fields whose values are shown: field, title.
+const OF_ACTOR: [(&str, &str); 7] = [
+    ("action", "What it does"),
+    ("resource_id", "Resources it touches"),
+    ("model", "Models it asks"),
+    ("tool", "Tools it uses"),
+    ("ip", "Addresses it comes from"),
+    ("behalf", "For whom it acts"),
+    ("outcome", "How it ends"),
+];
+const OF_RESOURCE: [(&str, &str); 6] = [
+    ("actor", "Who touches it"),
+    ("behalf", "For whom"),
+    ("action", "What is done to it"),
+    ("tool", "With which tools"),
+    ("label", "Its labels"),
+    ("outcome", "How it ends"),
+];
+
+/// The usual values of a field.
+#[derive(Debug)]
+struct Usual {
+    title: &'static str,
+    field: &'static str,
+    rows: Vec<Counted>,
+    /// Seen in the last day and not in the month before.
+    new: Vec<Counted>,
+}
+
+/// A right somebody has here.
+#[derive(Debug)]
+struct Right {
+    words: String,
+    detail: String,
+}
+
+#[derive(Template)]
+#[template(path = "subject.html")]
+struct SubjectPage {
+    shell: Shell,
+    is_actor: bool,
+    id: String,
+    q: String,
+    first: Option<(u64, String)>,
+    last: Option<(u64, String)>,
+    matched: u64,
+    chart: Chart,
+    rights: Vec<Right>,
+    usual: Vec<Usual>,
+    peers: Vec<Counted>,
+    peers_title: &'static str,
+    alerts: Vec<Alert>,
+    columns: Vec<columns::Column>,
+    rows: Vec<Row>,
+}
+
+/// Shows an actor or a resource.
+pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
+    let parameters = call.parameters(&["id", "type", "log"])?;
+    let kind = if call.route.operation == Operation::ShowActor { Kind::Actor } else { Kind::Resource };
+    let Some(id) = parameters.get("id").filter(|id| !id.is_empty()) else {
+        return Err(wrong("id", "missing", "the parameter `id` says whom or what to show".to_owned()));
+    };
+    let log = Arc::clone(call.log_or_default(parameters.get("log"))?);
+    let q = match kind {
+        Kind::Actor => term("actor", id),
+        Kind::Resource => term("resource", id),
+    };
+    let shell = Shell::of(call, id, &log);
+    let ever = Asking::begin(call, &log, None, None).await?;
+    let (first, last) =
+        (one(&ever, &shell, &q, Order::OldestFirst).await?, one(&ever, &shell, &q, Order::NewestFirst).await?);
+    let span = ever.span(&q).await?;
+    let length = span.map_or("1d", |(first, last)| interval((last - first) / 1_000_000_000));
+    let over_time = ever.stats(&q, &["outcome"], Some(length), 2_000).await?;
+    let usual = usual(&ever, kind, &q, call.app.trail.now().0).await?;
+    let (peers_title, peers) = peers(&ever, kind, id, &usual).await?;
+    let rows = newest(&ever, &shell, &q).await?;
+    let alerts = if shell.may(Action::ReadAlerts) { alerts(call, log.name(), id).await? } else { Vec::new() };
+    let about = if kind == Kind::Actor { "actor" } else { "resource" };
+    let event = call.event().resource_count("log", log.name(), over_time.matched).attribute(about, bounded(id));
+    let mark = call.record(&log, event).await?;
+    let page = SubjectPage {
+        is_actor: kind == Kind::Actor,
+        id: id.to_owned(),
+        first,
+        last,
+        matched: over_time.matched,
+        chart: Chart::new(&over_time.rows, length, &shell.zone, span),
+        rights: if kind == Kind::Actor { rights(call, id).await? } else { Vec::new() },
+        usual,
+        peers,
+        peers_title,
+        alerts,
+        columns: columns::chosen(None)?,
+        rows,
+        q,
+        shell,
+    };
+    html::answer(call, &page, mark)
+}
+
+/// The first or last event: where it stands, and when it was.
+async fn one(asking: &Asking<'_>, shell: &Shell, q: &str, order: Order) -> Result<Option<(u64, String)>, Problem> {
+    let mut request = SearchRequest::new(asking.wanted(q)?);
+    request.order = order;
+    request.limit = 1;
+    request.time = asking.time();
+    let (entries, _) = found(&asking.log, &asking.index, request).await?;
+    Ok(entries.first().and_then(|(index, entry)| {
+        let view = EventView::parse(entry).ok()?;
+        Some((*index, shell.zone.event(&view.time, view.time_unix_ns)))
+    }))
+}
+
+async fn newest(asking: &Asking<'_>, shell: &Shell, q: &str) -> Result<Vec<Row>, Problem> {
+    let mut request = SearchRequest::new(asking.wanted(q)?);
+    request.limit = LISTED;
+    request.time = asking.time();
+    let columns = columns::chosen(None)?;
+    let (entries, _) = found(&asking.log, &asking.index, request).await?;
+    let rows = entries
+        .iter()
+        .filter_map(|(index, entry)| Some(columns::row(shell, &columns, *index, &EventView::parse(entry).ok()?)));
+    Ok(rows.collect())
+}
+
+async fn usual(asking: &Asking<'_>, kind: Kind, q: &str, now: i64) -> Result<Vec<Usual>, Problem> {
+    let fields: &[(&'static str, &'static str)] = if kind == Kind::Actor { &OF_ACTOR } else { &OF_RESOURCE };
+    let at = |days: i64| RecordedTime(now - days * DAY * 1_000_000_000).whole_seconds();
+    let (day, month) = (at(1), at(1 + USUAL_DAYS));
+    let mut all = Vec::with_capacity(fields.len());
+    for (field, title) in fields {
+        let before = asking.top_between(q, field, LOOKED_THROUGH, &month, &day).await?;
+        let today = asking.top_since(q, field, LOOKED_THROUGH, &day).await?;
+        let is_known = |value: &str| before.iter().any(|known| known.value == value);
+        // where nothing was seen before, everything is new and says nothing
+        let new =
+            today.iter().filter(|seen| !before.is_empty() && !is_known(&seen.value)).take(VALUES).cloned().collect();
+        let rows = asking.top(q, field, VALUES).await?;
+        if !rows.is_empty() {
+            all.push(Usual { title, field, rows, new });
+        }
+    }
+    Ok(all)
+}
+
+/// Of an actor: who else touches what it touches most. Of a resource: what else is touched by who touches it most.
+async fn peers(
+    asking: &Asking<'_>,
+    kind: Kind,
+    id: &str,
+    usual: &[Usual],
+) -> Result<(&'static str, Vec<Counted>), Problem> {
+    let (by, with, title) = match kind {
+        Kind::Actor => ("resource_id", "actor", "Peers: who else touches its most touched resource"),
+        Kind::Resource => ("actor", "resource_id", "Peers: what else its most frequent visitor touches"),
+    };
+    let most = usual.iter().find(|usual| usual.field == by).and_then(|usual| usual.rows.first());
+    let Some(most) = most else { return Ok((title, Vec::new())) };
+    let field = if kind == Kind::Actor { "resource" } else { "actor" };
+    let mut peers = asking.top(&term(field, &most.value), with, VALUES + 1).await?;
+    peers.retain(|peer| peer.value != id);
+    peers.truncate(VALUES);
+    Ok((title, peers))
+}
+
+/// What the tokens of this name allow. What policies allow follows from each call: the page on access says which are in force.
+async fn rights(call: &Call, id: &str) -> Result<Vec<Right>, Problem> {
+    let app = Arc::clone(&call.app);
+    let rows = blocking(move || app.tokens.list()).await?.map_err(Problem::internal)?;
+    let now = call.app.environment.now_seconds();
+    let live = rows.into_iter().filter(|row| {
+        row.name.as_str() == id && row.revoked.is_none() && row.expires.is_none_or(|expires| expires > now)
+    });
+    let rights = live.map(|row| {
+        let may: Vec<&str> = Action::ALL.into_iter().filter(|action| row.role.may(*action)).map(Action::word).collect();
+        let logs = row.logs.map_or_else(|| "every log".to_owned(), |logs| format!("the logs {}", logs.join(", ")));
+        Right { words: format!("token with the role {}, for {logs}", row.role), detail: may.join(", ") }
+    });
+    Ok(rights.collect())
+}
+
+async fn alerts(call: &Call, log: &str, id: &str) -> Result<Vec<Alert>, Problem> {
+    let filter = AlertFilter {
+        log: Some(log.to_owned()),
+        entity: Some(id.to_owned()),
+        visible: visible(call),
+        ..AlertFilter::default()
+    };
+    let app = Arc::clone(&call.app);
+    let page = blocking(move || app.alerts.book.alerts(&filter, None, LISTED)).await?.map_err(Problem::internal)?;
+    Ok(page.alerts)
+}
