@@ -18,6 +18,15 @@ function submitAtOnce(element) {
   element.form.querySelector("button")?.setAttribute("hidden", "");
 }
 
+/** A link that one sends on holds what was asked and nothing empty. */
+function sendOnlyWhatIsSaid(form) {
+  form.addEventListener("submit", () => {
+    const empty = [...form.elements].filter((element) => element.name && element.value === "" && !element.required);
+    empty.forEach((element) => { element.disabled = true; });
+    setTimeout(() => empty.forEach((element) => { element.disabled = false; }));
+  });
+}
+
 // ---- copying ----------------------------------------------------------------------------------------------------------------
 
 async function copy(button, text) {
@@ -166,6 +175,7 @@ function onKey(event) {
 function begin(root) {
   each(root, "[data-preferences]", offerOwnZone);
   each(root, "[data-submit]", submitAtOnce);
+  each(root, "form.query", sendOnlyWhatIsSaid);
   each(root, "[data-copied]", offerCopy);
   each(root, "[data-copy-link]", (button) => {
     button.hidden = false;

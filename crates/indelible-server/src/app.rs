@@ -19,6 +19,7 @@ use crate::gateways::Gateways;
 use crate::guard::Guarded;
 use crate::logs::LogSet;
 use crate::metrics::Metrics;
+use crate::pages::exports::Exports;
 use crate::trail::Trail;
 use crate::trail::published_reads::PublishedReads;
 use crate::trail::refusals::Refusals;
@@ -42,6 +43,8 @@ pub(crate) struct App {
     pub(crate) tokens: TokenBook,
     /// Searches that people keep.
     pub(crate) searches: SavedSearches,
+    /// Exports that somebody began at a browser.
+    pub(crate) exports: Exports,
     /// Who is signed in at a browser.
     pub(crate) sessions: SessionBook,
     pub(crate) logs: LogSet,
@@ -144,6 +147,7 @@ impl App {
             guarded: Guarded::default(),
             metrics,
             sessions: SessionBook::new(SESSION_TIMES, Arc::clone(&environment.randomness)),
+            exports: Exports::default(),
             request_ids: RequestIds::new(&*environment.randomness)?,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory.in_memory() / BODY_SHARE_BYTES)),
             queries: share(config.limits.queries),

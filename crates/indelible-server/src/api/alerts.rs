@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::StatusCode;
 use indelible_detect::alert::{Alert, AlertId, AlertState};
-use indelible_detect::book::{AlertFilter, DecideError};
-use indelible_detect::finding::Severity;
+use indelible_detect::book::{AlertFilter, Attempted, DecideError};
+use indelible_detect::finding::{Finding, Severity};
 use indelible_event::words::{Action, OutcomeResult};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ use super::{blocking, count};
 use crate::call::{Answer, Call, json_response};
 use crate::problem::{Kind, Problem};
 use crate::query_string::wrong;
-use crate::trail::bounded;
+use crate::trail::{Mark, bounded};
 
 /// Alerts on a page, unless asked otherwise.
 const PAGE: u64 = 100;
@@ -61,26 +61,31 @@ pub(crate) struct CloseRequest {
     ))
 )]
 pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
+    let (page, next, mark) = listed(call).await?;
+    Answer::json(&with_times(json!({"alerts": page, "cursor": next}))?, mark)
+}
+
+/// The alerts that the parameters ask for, with the cursor of the page after; on record.
+pub(crate) async fn listed(call: &Call) -> Result<(Vec<Alert>, Option<String>, Mark), Problem> {
     let parameters = call.parameters(&["state", "severity", "log", "rule", "entity", "limit", "cursor"])?;
-    let text = |name: &str| parameters.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |name: &str| parameters.get(name).filter(|text| !text.is_empty());
     let filter = AlertFilter {
-        states: states(parameters.get("state"))?,
-        least: parameters.get("severity").map(severity).transpose()?,
-        log: text("log"),
-        rule: text("rule"),
-        entity: text("entity"),
+        states: states(text("state"))?,
+        least: text("severity").map(severity).transpose()?,
+        log: text("log").map(str::to_owned),
+        rule: text("rule").map(str::to_owned),
+        entity: text("entity").map(str::to_owned),
         visible: visible(call),
     };
     let most = parameters.number("limit", 1, PAGE_MAX)?.unwrap_or(PAGE);
-    let after = parameters.get("cursor").map(cursor).transpose()?;
+    let after = text("cursor").map(cursor).transpose()?;
     let app = Arc::clone(&call.app);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let page =
         blocking(move || app.alerts.book.alerts(&filter, after.as_ref(), most)).await?.map_err(Problem::internal)?;
     let event = call.event().attribute("alerts", count(page.alerts.len() as u64));
     let mark = call.record(call.app.logs.first(), event).await?;
-    let next = page.next.map(|(last, id)| format!("{last}-{id}"));
-    Answer::json(&with_times(json!({"alerts": page.alerts, "cursor": next}))?, mark)
+    Ok((page.alerts, page.next.map(|(last, id)| format!("{last}-{id}")), mark))
 }
 
 /// Shows an alert with what is behind it.
@@ -95,6 +100,22 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
 )]
 pub(crate) async fn show(call: &Call) -> Result<Answer, Problem> {
     call.parameters(&[])?;
+    let (Shown { alert, findings, notices }, mark) = shown(call).await?;
+    Answer::json(&with_times(json!({"alert": alert, "findings": findings, "notices": notices}))?, mark)
+}
+
+/// An alert with what is behind it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) alert: Alert,
+    /// The newest.
+    pub(crate) findings: Vec<Finding>,
+    /// Whom receivers were told.
+    pub(crate) notices: Vec<Attempted>,
+}
+
+/// The alert that the path names, on record.
+pub(crate) async fn shown(call: &Call) -> Result<(Shown, Mark), Problem> {
     let id = id(call)?;
     let (app, which) = (Arc::clone(&call.app), id.clone());
     let read = move || {
@@ -106,7 +127,7 @@ pub(crate) async fn show(call: &Call) -> Result<Answer, Problem> {
     let found = read.map_err(Problem::internal)?.filter(|(alert, ..)| may_see(call, alert));
     let Some((alert, findings, notices)) = found else { return Err(not_found(&id)) };
     let mark = call.record(call.app.logs.first(), call.event().resource("alert", id.as_str())).await?;
-    Answer::json(&with_times(json!({"alert": alert, "findings": findings, "notices": notices}))?, mark)
+    Ok((Shown { alert, findings, notices }, mark))
 }
 
 /// Takes an alert.
@@ -122,9 +143,7 @@ pub(crate) async fn show(call: &Call) -> Result<Answer, Problem> {
 )]
 pub(crate) async fn acknowledge(call: &Call, body: Body) -> Result<Answer, Problem> {
     let asked: AcknowledgeRequest = read(call, body).await?;
-    let caller = call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default();
-    let owner = asked.owner.unwrap_or(caller);
-    decide(call, Decision { field: "owner", text: owner, close: false }).await
+    answer(decide(call, Decision::acknowledge(call, asked.owner)).await?)
 }
 
 /// Closes an alert.
@@ -140,16 +159,37 @@ pub(crate) async fn acknowledge(call: &Call, body: Body) -> Result<Answer, Probl
 )]
 pub(crate) async fn close(call: &Call, body: Body) -> Result<Answer, Problem> {
     let asked: CloseRequest = read(call, body).await?;
-    decide(call, Decision { field: "reason", text: asked.reason, close: true }).await
+    answer(decide(call, Decision::close(asked.reason)).await?)
 }
 
-struct Decision {
+/// What somebody decides about an alert.
+#[derive(Debug)]
+pub(crate) struct Decision {
     field: &'static str,
     text: String,
     close: bool,
 }
 
-async fn decide(call: &Call, decision: Decision) -> Result<Answer, Problem> {
+impl Decision {
+    /// It is looked after: by `owner`, or by the caller.
+    pub(crate) fn acknowledge(call: &Call, owner: Option<String>) -> Self {
+        let caller = || call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default();
+        Self { field: "owner", text: owner.unwrap_or_else(caller), close: false }
+    }
+
+    /// It is done.
+    pub(crate) fn close(reason: String) -> Self {
+        Self { field: "reason", text: reason, close: true }
+    }
+}
+
+fn answer((alert, mark): (Alert, Mark)) -> Result<Answer, Problem> {
+    let body = serde_json::to_vec(&with_times(json!({"alert": alert}))?).map_err(Problem::internal)?;
+    Ok(Answer::new(json_response(StatusCode::OK, body), mark))
+}
+
+/// Decides about the alert that the path names; on record before it takes effect.
+pub(crate) async fn decide(call: &Call, decision: Decision) -> Result<(Alert, Mark), Problem> {
     call.parameters(&[])?;
     let id = id(call)?;
     let Decision { field, text, close } = decision;
@@ -178,10 +218,7 @@ async fn decide(call: &Call, decision: Decision) -> Result<Answer, Problem> {
         decided
     });
     match decided.await? {
-        Ok(alert) => {
-            let body = serde_json::to_vec(&with_times(json!({"alert": alert}))?).map_err(Problem::internal)?;
-            Ok(Answer::new(json_response(StatusCode::OK, body), mark))
-        }
+        Ok(alert) => Ok((alert, mark)),
         Err(error) => {
             // On record, and it did not happen: say so.
             let _mark = call.record(log, about(OutcomeResult::Failed)).await?;

@@ -11,7 +11,7 @@ use super::body::small;
 use crate::call::{Answer, Call, json_response};
 use crate::problem::{Kind, Problem};
 use crate::query_string::wrong;
-use crate::trail::bounded;
+use crate::trail::{Mark, bounded};
 
 /// Longest reason.
 const REASON_BYTES_MAX: usize = 1_024;
@@ -53,9 +53,9 @@ pub(crate) struct ApprovalsAnswer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DecisionRequest {
     /// `approve` or `deny`.
-    decision: String,
+    pub(crate) decision: String,
     /// Why; the caller reads it when denied.
-    reason: String,
+    pub(crate) reason: String,
 }
 
 /// Lists what waits.
@@ -87,6 +87,13 @@ pub(crate) async fn decide(call: &Call, body: Body) -> Result<Answer, Problem> {
     let body = small(&call.app, &call.parts.headers, body).await?;
     let asked: DecisionRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong("", "wrong-body", format!("the body is not a decision: {error}")))?;
+    let (decided, mark) = decided(call, &asked).await?;
+    let body = serde_json::to_vec(&answer(decided)).map_err(Problem::internal)?;
+    Ok(Answer::new(json_response(StatusCode::OK, body), mark))
+}
+
+/// Decides about the call that the path names; on record before it takes effect.
+pub(crate) async fn decided(call: &Call, asked: &DecisionRequest) -> Result<(Pending, Mark), Problem> {
     let approved = match asked.decision.as_str() {
         "approve" => true,
         "deny" => false,
@@ -122,8 +129,7 @@ pub(crate) async fn decide(call: &Call, body: Body) -> Result<Answer, Problem> {
             return Err(problem(&error));
         }
     };
-    let body = serde_json::to_vec(&answer(decided)).map_err(Problem::internal)?;
-    Ok(Answer::new(json_response(StatusCode::OK, body), mark))
+    Ok((decided, mark))
 }
 
 fn answer(pending: Pending) -> ApprovalAnswer {

@@ -1,7 +1,8 @@
 //! `GET /v1/export`: every matching event, oldest first, as a stream in one of several formats.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -11,8 +12,9 @@ use indelible_search::query::Query;
 use indelible_search::{FindError, Index, Order, Patience};
 use tokio::runtime::Handle;
 
-use super::find::{fetch, place, question, refresh};
-use super::streaming::{End, PIECE_BYTES, Pieces, Sent, begin, channel, produce};
+use super::find::{Question, fetch, place, question, refresh};
+pub(crate) use super::streaming::End;
+use super::streaming::{PIECE_BYTES, Pieces, Sent, begin, channel, produce};
 use crate::call::{Answer, Call};
 use crate::logs::LogHandle;
 use crate::problem::Problem;
@@ -20,7 +22,8 @@ use crate::query_string::wrong;
 
 mod format;
 
-use format::{Format, Writer};
+pub(crate) use format::Format;
+use format::Writer;
 
 /// Hits gathered before their entries are read.
 const HITS_AT_ONCE: usize = 256;
@@ -45,6 +48,16 @@ pub(crate) async fn export(call: &Arc<Call>) -> Result<Answer, Problem> {
         wrong("format", "wrong-value", format!("there is no such format; known are {known}"))
     })?;
     let question = question(call, &parameters)?;
+    stream(call, question, format, None).await
+}
+
+/// Begins an export; `told`, where there is one, is kept up to date while it runs.
+pub(crate) async fn stream(
+    call: &Arc<Call>,
+    question: Question,
+    format: Format,
+    told: Option<Arc<Told>>,
+) -> Result<Answer, Problem> {
     let place = place(&call.app.queries, "exports")?;
     refresh(&call.app, &question.log, &question.index).await?;
     let mark = begin(call, &question.log, &question.asked, format.word()).await?;
@@ -52,11 +65,16 @@ pub(crate) async fn export(call: &Arc<Call>) -> Result<Answer, Problem> {
     let (log, index, query) = (Arc::clone(&question.log), Arc::clone(&question.index), question.query.clone());
     let asking = Arc::clone(call);
     produce(call, &question.log, place, pieces, move |pieces, sent| {
-        let writing = Writing { call: &asking, pieces, sent };
-        match format {
+        let writing = Writing { call: &asking, pieces, sent, told: told.as_deref() };
+        let end = match format {
             Format::Parquet => parquet(&index, &query, writing),
             Format::Ndjson | Format::Csv | Format::Ocsf => entries(&log, &index, &query, format, writing),
+        };
+        if let Some(told) = &told {
+            told.sent(*sent);
+            told.ended(end);
         }
+        end
     });
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -72,6 +90,33 @@ struct Writing<'a> {
     call: &'a Call,
     pieces: &'a Pieces,
     sent: &'a mut Sent,
+    told: Option<&'a Told>,
+}
+
+/// How far an export is, for those who wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    events: AtomicU64,
+    bytes: AtomicU64,
+    ended: OnceLock<End>,
+}
+
+impl Told {
+    fn sent(&self, sent: Sent) {
+        self.events.store(sent.events, Ordering::Relaxed);
+        self.bytes.store(sent.bytes, Ordering::Relaxed);
+    }
+
+    fn ended(&self, end: End) {
+        // an export ends once
+        let _is_first = self.ended.set(end);
+    }
+
+    /// Events and bytes so far, and how it ended if it did.
+    pub(crate) fn so_far(&self) -> (u64, u64, Option<End>) {
+        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        (read(&self.events), read(&self.bytes), self.ended.get().copied())
+    }
 }
 
 impl Writing<'_> {
@@ -83,6 +128,9 @@ impl Writing<'_> {
             return Ok(());
         }
         self.sent.bytes += piece.len() as u64;
+        if let Some(told) = self.told {
+            told.sent(*self.sent);
+        }
         // A client that takes nothing for so long gives up its place.
         let time = self.call.app.config.limits.body_time.duration();
         let sending = self.pieces.send_timeout(Ok(Bytes::from(piece)), time);

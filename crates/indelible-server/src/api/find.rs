@@ -68,8 +68,16 @@ impl Asked {
 /// Reads `log`, `q`, `from` and `to`.
 pub(crate) fn question(call: &Call, parameters: &Parameters) -> Result<Question, Problem> {
     let log = Arc::clone(call.log_or_default(parameters.get("log"))?);
-    let q = parameters.get("q").unwrap_or_default();
-    let (from, to) = (parameters.get("from"), parameters.get("to"));
+    question_of(log, parameters.get("q").unwrap_or_default(), parameters.get("from"), parameters.get("to"))
+}
+
+/// The same out of its parts.
+pub(crate) fn question_of(
+    log: Arc<LogHandle>,
+    q: &str,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<Question, Problem> {
     let query = filter(q, from, to)?;
     let index = Arc::clone(log.index()?);
     let asked = Asked { query: bounded(q), from: from.map(bounded), to: to.map(bounded) };

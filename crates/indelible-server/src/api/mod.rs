@@ -2,23 +2,23 @@
 //! problem.
 
 pub(crate) mod alerts;
-mod approvals;
+pub(crate) mod approvals;
 mod body;
 mod count;
-mod export;
+pub(crate) mod export;
 pub(crate) mod find;
 mod follow;
 mod halts;
 pub(crate) mod logs;
 pub(crate) mod openapi;
 mod published;
-mod receivers;
+pub(crate) mod receivers;
 mod record;
 mod retrievals;
 mod rules;
 mod sealed;
 mod server;
-mod silences;
+pub(crate) mod silences;
 mod sources;
 mod sql;
 mod streaming;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use indelible_detect::book::{BookError, ReceiverState};
+use indelible_detect::receivers::Receiver;
 use indelible_event::words::{Action, OutcomeResult};
 use serde_json::json;
 
@@ -12,6 +14,7 @@ use crate::alerts;
 use crate::call::{Answer, Call, json_response};
 use crate::problem::{Kind, Problem};
 use crate::telemetry::chain;
+use crate::trail::Mark;
 
 /// Lists receivers.
 #[utoipa::path(
@@ -24,23 +27,31 @@ use crate::telemetry::chain;
 )]
 pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
     call.parameters(&[])?;
-    let app = Arc::clone(&call.app);
-    let read = move || {
-        let one = |receiver: &Arc<indelible_detect::receivers::Receiver>| {
-            let state = app.alerts.book.receiver(receiver.name())?;
-            let mut shown = serde_json::to_value(state).unwrap_or_default();
-            if let Some(object) = shown.as_object_mut() {
-                object.insert("name".to_owned(), json!(receiver.name()));
-                object.insert("type".to_owned(), json!(receiver.kind()));
-            }
-            Ok(shown)
-        };
-        app.alerts.receivers().iter().map(one).collect::<Result<Vec<_>, indelible_detect::book::BookError>>()
-    };
-    let receivers = blocking(read).await?.map_err(Problem::internal)?;
+    let states = states(call).await?;
+    let shown = states.into_iter().map(|(name, kind, state)| {
+        let mut shown = serde_json::to_value(state).unwrap_or_default();
+        if let Some(object) = shown.as_object_mut() {
+            object.insert("name".to_owned(), json!(name));
+            object.insert("type".to_owned(), json!(kind));
+        }
+        shown
+    });
+    let receivers: Vec<_> = shown.collect();
     let mark =
         call.record(call.app.logs.first(), call.event().attribute("receivers", count(receivers.len() as u64))).await?;
     Answer::json(&with_times(json!({"receivers": receivers}))?, mark)
+}
+
+/// Every receiver: its name, its kind, how it does.
+pub(crate) async fn states(call: &Call) -> Result<Vec<(String, &'static str, ReceiverState)>, Problem> {
+    let app = Arc::clone(&call.app);
+    let read = move || {
+        let one = |receiver: &Arc<Receiver>| {
+            Ok((receiver.name().to_owned(), receiver.kind(), app.alerts.book.receiver(receiver.name())?))
+        };
+        app.alerts.receivers().iter().map(one).collect::<Result<Vec<_>, BookError>>()
+    };
+    blocking(read).await?.map_err(Problem::internal)
 }
 
 /// Tries a receiver.
@@ -55,6 +66,13 @@ pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
 )]
 pub(crate) async fn test(call: &Call) -> Result<Answer, Problem> {
     call.parameters(&[])?;
+    let mark = tried(call).await?;
+    let body = serde_json::to_vec(&json!({"delivered": true})).map_err(Problem::internal)?;
+    Ok(Answer::new(json_response(StatusCode::OK, body), mark))
+}
+
+/// Tries the receiver that the path names; on record however it went.
+pub(crate) async fn tried(call: &Call) -> Result<Mark, Problem> {
     let name = call.path_part("name");
     let known = call.app.alerts.receivers();
     let Some(receiver) = known.iter().find(|receiver| receiver.name() == name).map(Arc::clone) else {
@@ -69,10 +87,7 @@ pub(crate) async fn test(call: &Call) -> Result<Answer, Problem> {
     let event = call.event_of(Action::Execute).result(result).resource("receiver", name);
     let mark = call.record(call.app.logs.first(), event).await?;
     match sent {
-        Ok(()) => {
-            let body = serde_json::to_vec(&json!({"delivered": true})).map_err(Problem::internal)?;
-            Ok(Answer::new(json_response(StatusCode::OK, body), mark))
-        }
+        Ok(()) => Ok(mark),
         Err(error) => {
             let why = chain(&error);
             Err(Problem::new(Kind::ReceiverFailed, format!("the receiver `{name}` did not take the notice: {why}")))

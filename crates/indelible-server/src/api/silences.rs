@@ -16,21 +16,22 @@ use super::times::with_times;
 use crate::call::{Answer, Call, json_response};
 use crate::problem::{Kind, Problem};
 use crate::query_string::wrong;
+use crate::trail::Mark;
 
 /// Something to be silent about.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SilenceRequest {
     /// In one log only.
-    log: Option<String>,
+    pub(crate) log: Option<String>,
     /// Of one rule: its id.
-    rule: Option<String>,
+    pub(crate) rule: Option<String>,
     /// About one entity: its id.
-    entity: Option<String>,
+    pub(crate) entity: Option<String>,
     /// Why.
-    reason: String,
+    pub(crate) reason: String,
     /// Until when, RFC 3339.
-    until: String,
+    pub(crate) until: String,
 }
 
 /// Lists silences.
@@ -61,6 +62,13 @@ pub(crate) async fn set(call: &Call, body: Body) -> Result<Answer, Problem> {
     let body = small(&call.app, &call.parts.headers, body).await?;
     let asked: SilenceRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong("", "wrong-body", format!("the body is not a silence: {error}")))?;
+    let (silence, mark) = keep(call, asked).await?;
+    let body = serde_json::to_vec(&with_times(json!({"silence": silence}))?).map_err(Problem::internal)?;
+    Ok(Answer::new(json_response(StatusCode::CREATED, body), mark))
+}
+
+/// Keeps a silence; on record before it takes effect.
+pub(crate) async fn keep(call: &Call, asked: SilenceRequest) -> Result<(Silence, Mark), Problem> {
     let until = EventTime::parse(&asked.until).map_err(|error| {
         wrong("until", "wrong-value", format!("`until` is a time such as 2026-11-24T18:00:00Z: {error}"))
     })?;
@@ -86,8 +94,7 @@ pub(crate) async fn set(call: &Call, body: Body) -> Result<Answer, Problem> {
         let _mark = call.record(call.app.logs.first(), about(call, &silence, OutcomeResult::Failed)).await?;
         return Err(problem(error));
     }
-    let body = serde_json::to_vec(&with_times(json!({"silence": silence}))?).map_err(Problem::internal)?;
-    Ok(Answer::new(json_response(StatusCode::CREATED, body), mark))
+    Ok((silence, mark))
 }
 
 /// Ends a silence.
@@ -101,6 +108,12 @@ pub(crate) async fn set(call: &Call, body: Body) -> Result<Answer, Problem> {
 )]
 pub(crate) async fn end(call: &Call) -> Result<Answer, Problem> {
     call.parameters(&[])?;
+    let (silence, mark) = lift(call).await?;
+    Answer::json(&with_times(json!({"silence": silence}))?, mark)
+}
+
+/// Ends the silence that the path names; on record before it takes effect.
+pub(crate) async fn lift(call: &Call) -> Result<(Silence, Mark), Problem> {
     let (app, id) = (Arc::clone(&call.app), call.path_part("id").to_owned());
     let now = app.trail.now().0;
     let (ended, which) = (id.clone(), id.clone());
@@ -111,7 +124,7 @@ pub(crate) async fn end(call: &Call) -> Result<Answer, Problem> {
     let mark = call.record(call.app.logs.first(), about(call, &silence, OutcomeResult::Allowed)).await?;
     let app = Arc::clone(&call.app);
     match blocking(move || app.alerts.book.unsilence(&ended, now)).await? {
-        Ok(silence) => Answer::json(&with_times(json!({"silence": silence}))?, mark),
+        Ok(silence) => Ok((silence, mark)),
         Err(error) => {
             let _mark = call.record(call.app.logs.first(), about(call, &silence, OutcomeResult::Failed)).await?;
             Err(problem(error))

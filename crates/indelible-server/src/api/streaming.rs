@@ -54,7 +54,8 @@ pub(crate) enum End {
 }
 
 impl End {
-    fn reason(self) -> &'static str {
+    /// In words.
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Whole => "all was sent",
             Self::ClientLeft => "the client left",

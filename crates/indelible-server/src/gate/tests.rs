@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt as _;
 
+mod browser;
+
 use super::*;
 use crate::alerts::Alerts;
 use crate::app::Environment;

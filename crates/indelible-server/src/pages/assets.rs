@@ -36,6 +36,7 @@ const FILES: &[(&str, &[u8])] = files![
     "app.css",
     "app.js",
     "event.js",
+    "export.js",
     "search.js",
     "icon.svg",
     "vendor/htmx.min.js",

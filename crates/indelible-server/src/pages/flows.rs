@@ -17,7 +17,7 @@ use crate::trail::bounded;
 
 /// The columns of the picture: field, title, how one is looked up.
 const STEPS: [(&str, &str); 4] =
-    [("behalf", "Person"), ("actor", "Agent or service"), ("tool", "Tool or model"), ("resource_id", "Data")];
+    [("behalf", "Person"), ("actor", "Agent or service"), ("tool", "Tool"), ("resource_id", "Model or data")];
 /// The stretches to choose from, in seconds.
 const RANGES: [(&str, &str, i64); 4] = [
     ("1h", "last hour", 3_600),

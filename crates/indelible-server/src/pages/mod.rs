@@ -12,6 +12,7 @@ mod columns;
 pub(crate) mod cookies;
 mod copies;
 mod event;
+pub(crate) mod exports;
 mod flows;
 mod html;
 mod overview;
@@ -45,6 +46,8 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::ReadEntry => event::show(call).await,
         Operation::ShowActor | Operation::ShowResource => subject::show(call).await,
         Operation::ShowFlows => flows::show(call).await,
+        Operation::Export => exports::handle(call, body).await,
+        Operation::ShowExport => exports::progress(call),
         Operation::SaveSearch => saved::change(call, body).await,
         Operation::SignInPage => sign_in::page(call),
         Operation::SignIn => sign_in::begin(call, body).await,

@@ -6,21 +6,31 @@ use indelible_access::Action;
 
 use super::{Face, Operation, Route, Trace};
 
+const fn route(
+    operation: Operation,
+    method: Method,
+    path: &'static str,
+    action: Option<Action>,
+    trace: Trace,
+) -> Route {
+    Route { operation, method, path, action, trace, face: Face::Page }
+}
+
 const fn look(operation: Operation, path: &'static str, action: Action) -> Route {
-    let (action, trace) = (Some(action), Trace::EachBeforeAnswer);
-    Route { operation, method: Method::GET, path, action, trace, face: Face::Page }
+    route(operation, Method::GET, path, Some(action), Trace::EachBeforeAnswer)
 }
 
 const fn deed(operation: Operation, path: &'static str, action: Action) -> Route {
-    let (action, trace) = (Some(action), Trace::EachBeforeAnswer);
-    Route { operation, method: Method::POST, path, action, trace, face: Face::Page }
+    route(operation, Method::POST, path, Some(action), Trace::EachBeforeAnswer)
 }
 
 /// Open to anybody; says nothing of a log.
 const fn open(operation: Operation, method: Method, path: &'static str) -> Route {
-    let trace = Trace::Not("says nothing about what is in a log");
-    Route { operation, method, path, action: None, trace, face: Face::Page }
+    route(operation, method, path, None, Trace::Not("says nothing about what is in a log"))
 }
+
+/// How far an export is follows from its own two events; a page that asks each second would bury them.
+const EXPORT_TOLD: Trace = Trace::Not("the export itself is on record, at its beginning and at its end");
 
 /// The table.
 #[rustfmt::skip]
@@ -48,8 +58,8 @@ pub static PAGES: [Route; 35] = [
     deed(Operation::TestReceiver, "/settings/receivers/{name}/test", Action::HandleAlerts),
     look(Operation::Export, "/export", Action::Export),
     deed(Operation::Export, "/exports", Action::Export),
-    look(Operation::ShowExport, "/exports/{id}", Action::Export),
-    look(Operation::ShowExport, "/exports/{id}/file", Action::Export),
+    route(Operation::ShowExport, Method::GET, "/exports/{id}", Some(Action::Export), EXPORT_TOLD),
+    look(Operation::Export, "/exports/{id}/file", Action::Export),
     open(Operation::SignInPage, Method::GET, "/sign-in"),
     open(Operation::SignIn, Method::POST, "/sign-in"),
     open(Operation::SignOut, Method::POST, "/sign-out"),

@@ -4,7 +4,7 @@ use indelible_deliver::{ExportError, csv_header, csv_row, ndjson_line, ocsf_line
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// The entries as stored, one a line.
     Ndjson,
     /// Stable columns, safe against formulas.
@@ -16,13 +16,13 @@ pub(super) enum Format {
 }
 
 impl Format {
-    pub(super) const ALL: [Self; 4] = [Self::Ndjson, Self::Csv, Self::Parquet, Self::Ocsf];
+    pub(crate) const ALL: [Self; 4] = [Self::Ndjson, Self::Csv, Self::Parquet, Self::Ocsf];
 
-    pub(super) fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.word() == word)
     }
 
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
