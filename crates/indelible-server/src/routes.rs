@@ -115,10 +115,6 @@ pub enum Operation {
     Asset,
     /// How far an export is, and its file.
     ShowExport,
-    /// Sign in at an OpenID provider.
-    SignInWithProvider,
-    /// Come back from there.
-    SignInReturn,
     /// What keys and words mean.
     Help,
     /// Call a model or tool through a gateway.
@@ -185,8 +181,6 @@ impl Operation {
             Self::Preferences => "pages.preferences",
             Self::Asset => "pages.asset",
             Self::ShowExport => "exports.show",
-            Self::SignInWithProvider => "sessions.provider",
-            Self::SignInReturn => "sessions.return",
             Self::Help => "pages.help",
             Self::CallGateway => "gateways.call",
             Self::Unknown => "unknown",
@@ -390,8 +384,6 @@ mod tests {
              GET /sign-in -> anyone\n\
              POST /sign-in -> anyone\n\
              POST /sign-out -> anyone\n\
-             GET /sign-in/oidc -> anyone\n\
-             GET /sign-in/callback -> anyone\n\
              POST /preferences -> anyone\n\
              GET /help -> anyone\n\
              GET /assets/{file} -> anyone\n\

@@ -271,7 +271,8 @@ fn unrecorded(problem: &Problem) -> ServeError {
 }
 
 /// Which policies stand before the gateways.
-fn policy_words(app: &App) -> String {
+/// What stands before the gateways, in words.
+pub(crate) fn policy_words(app: &App) -> String {
     match app.door.policies() {
         Some(policies) => format!("{} in {} files; what none permits is refused", policies.len(), policies.files()),
         None => "none: every call is permitted, and recorded (set `policy.folder`)".to_owned(),

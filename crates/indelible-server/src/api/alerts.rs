@@ -116,6 +116,13 @@ pub(crate) struct Shown {
 
 /// The alert that the path names, on record.
 pub(crate) async fn shown(call: &Call) -> Result<(Shown, Mark), Problem> {
+    let shown = looked_up(call).await?;
+    let mark = call.record(call.app.logs.first(), call.event().resource("alert", shown.alert.id.as_str())).await?;
+    Ok((shown, mark))
+}
+
+/// The same for a decision about it, which has a record of its own.
+pub(crate) async fn looked_up(call: &Call) -> Result<Shown, Problem> {
     let id = id(call)?;
     let (app, which) = (Arc::clone(&call.app), id.clone());
     let read = move || {
@@ -126,8 +133,7 @@ pub(crate) async fn shown(call: &Call) -> Result<(Shown, Mark), Problem> {
     let read: Result<_, indelible_detect::book::BookError> = blocking(read).await?;
     let found = read.map_err(Problem::internal)?.filter(|(alert, ..)| may_see(call, alert));
     let Some((alert, findings, notices)) = found else { return Err(not_found(&id)) };
-    let mark = call.record(call.app.logs.first(), call.event().resource("alert", id.as_str())).await?;
-    Ok((Shown { alert, findings, notices }, mark))
+    Ok(Shown { alert, findings, notices })
 }
 
 /// Takes an alert.

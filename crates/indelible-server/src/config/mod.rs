@@ -29,7 +29,7 @@ pub use gateways::{
 pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};
 pub use receivers::{RECEIVER_KEYS, RECEIVERS_MAX, ReceiverConfig, ReceiverConfigError, ReceiverType};
-pub use show::show;
+pub use show::{in_force, show};
 pub use sources::{ExpectedConfig, SOURCE_KEYS, SOURCES_EXPECTED_MAX, SourcesConfig};
 pub use units::{ByteSize, Period, UnitError};
 

@@ -1,14 +1,35 @@
 //! `config show`: every value that is in force and where it came from. Never: a secret; there is none among the settings,
 //! and of the admin token it only says whether one is set.
 
+use std::collections::HashMap;
+
 use super::{
-    BUDGET_KEYS, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, Loaded, MCP_KEYS, PRICE_KEYS, RECEIVER_KEYS, SOURCE_KEYS,
+    BUDGET_KEYS, Config, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, Loaded, MCP_KEYS, PRICE_KEYS, RECEIVER_KEYS,
+    SOURCE_KEYS,
 };
 
 /// The settings as TOML, each line with its origin as a comment. `admin_token_is_set` tells whether `INDELIBLE_ADMIN_TOKEN`
 /// is in the environment.
 #[must_use]
 pub fn show(loaded: &Loaded, admin_token_is_set: bool) -> String {
+    let mut text = written(&loaded.config, &|path, _| loaded.origin(path).to_string());
+    let admin = if admin_token_is_set { "set (hidden)" } else { "not set" };
+    text.push_str(&format!("\n# INDELIBLE_ADMIN_TOKEN: {admin}\n"));
+    text
+}
+
+/// The settings of a running server as TOML; a comment tells which are not the default.
+#[must_use]
+pub fn in_force(config: &Config) -> String {
+    let default = Config::default();
+    let set: HashMap<&str, String> = KEYS.iter().map(|key| (key.path, (key.get)(&default))).collect();
+    written(config, &|path, value| {
+        if set.get(path).is_some_and(|default| default == value) { "default".to_owned() } else { "set".to_owned() }
+    })
+}
+
+/// `origin` says of a path and its value where it came from.
+fn written(config: &Config, origin: &dyn Fn(&str, &str) -> String) -> String {
     let mut text = String::new();
     let mut section = "";
     for key in KEYS {
@@ -17,25 +38,24 @@ pub fn show(loaded: &Loaded, admin_token_is_set: bool) -> String {
             text.push_str(&format!("{}[{of}]\n", if section.is_empty() { "" } else { "\n" }));
             section = of;
         }
-        line(&mut text, name, key.kind, &(key.get)(&loaded.config), &loaded.origin(key.path).to_string());
+        let value = (key.get)(config);
+        line(&mut text, name, key.kind, &value, &origin(key.path, &value));
     }
-    let gateway = &loaded.config.gateway;
-    list(&mut text, loaded, "log", &loaded.config.logs.0, LOG_KEYS, |log| &log.name);
-    list(&mut text, loaded, "gateway.llm", &gateway.llm, LLM_KEYS, |llm| &llm.name);
-    list(&mut text, loaded, "gateway.mcp", &gateway.mcp, MCP_KEYS, |mcp| &mcp.name);
-    list(&mut text, loaded, "gateway.price", &gateway.prices, PRICE_KEYS, |_| "");
-    list(&mut text, loaded, "receiver", &loaded.config.receivers, RECEIVER_KEYS, |receiver| &receiver.name);
-    list(&mut text, loaded, "budget", &loaded.config.budgets, BUDGET_KEYS, |budget| &budget.name);
-    list(&mut text, loaded, "source", &loaded.config.sources.expected, SOURCE_KEYS, |source| &source.id);
-    let admin = if admin_token_is_set { "set (hidden)" } else { "not set" };
-    text.push_str(&format!("\n# INDELIBLE_ADMIN_TOKEN: {admin}\n"));
+    let gateway = &config.gateway;
+    list(&mut text, origin, "log", &config.logs.0, LOG_KEYS, |log| &log.name);
+    list(&mut text, origin, "gateway.llm", &gateway.llm, LLM_KEYS, |llm| &llm.name);
+    list(&mut text, origin, "gateway.mcp", &gateway.mcp, MCP_KEYS, |mcp| &mcp.name);
+    list(&mut text, origin, "gateway.price", &gateway.prices, PRICE_KEYS, |_| "");
+    list(&mut text, origin, "receiver", &config.receivers, RECEIVER_KEYS, |receiver| &receiver.name);
+    list(&mut text, origin, "budget", &config.budgets, BUDGET_KEYS, |budget| &budget.name);
+    list(&mut text, origin, "source", &config.sources.expected, SOURCE_KEYS, |source| &source.id);
     text
 }
 
 /// Each table of a list.
 fn list<T>(
     text: &mut String,
-    loaded: &Loaded,
+    origin: &dyn Fn(&str, &str) -> String,
     path: &str,
     items: &[T],
     keys: &[ItemKey<T>],
@@ -44,8 +64,9 @@ fn list<T>(
     for item in items {
         text.push_str(&format!("\n[[{path}]]\n"));
         for key in keys {
-            let origin = loaded.origin(&format!("{path}.{}.{}", name(item), key.name)).to_string();
-            line(text, key.name, key.kind, &(key.get)(item), &origin);
+            let value = (key.get)(item);
+            let from = origin(&format!("{path}.{}.{}", name(item), key.name), &value);
+            line(text, key.name, key.kind, &value, &from);
         }
     }
 }

@@ -19,10 +19,7 @@ pub(super) struct Copies {
 
 /// Writes a question down.
 pub(super) fn copies(call: &Call, log: &LogHandle, asked: &Asked, query: &Query) -> Copies {
-    let url = call.app.config.server.public_url.clone().unwrap_or_else(|| {
-        let scheme = if call.app.config.tls() { "https" } else { "http" };
-        format!("{scheme}://{}", call.app.config.server.listen)
-    });
+    let url = server(call);
     let is_first = call.app.logs.first().name() == log.name();
     let named =
         [("from", asked.from.as_str()), ("to", asked.to.as_str()), ("log", if is_first { "" } else { log.name() })];
@@ -41,6 +38,14 @@ pub(super) fn copies(call: &Call, log: &LogHandle, asked: &Asked, query: &Query)
         format!("select * from events where {condition} order by \"index\"{direction} limit 100")
     });
     Copies { curl, command, sql }
+}
+
+/// How others reach this server.
+pub(super) fn server(call: &Call) -> String {
+    call.app.config.server.public_url.clone().unwrap_or_else(|| {
+        let scheme = if call.app.config.tls() { "https" } else { "http" };
+        format!("{scheme}://{}", call.app.config.server.listen)
+    })
 }
 
 /// A word for a POSIX shell.

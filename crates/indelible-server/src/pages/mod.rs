@@ -5,6 +5,9 @@
 //! stands in a page (`content-security-policy`); each look is on record before it is shown. Never: HTML put together from text: the
 //! templates escape, and nothing goes round them.
 
+mod access;
+mod alerts;
+mod approvals;
 mod ask;
 mod assets;
 mod chart;
@@ -14,14 +17,18 @@ mod copies;
 mod event;
 pub(crate) mod exports;
 mod flows;
+mod help;
 mod html;
+mod integrity;
 mod overview;
 mod parts;
 mod preferences;
 mod saved;
 mod search;
+mod settings;
 mod shell;
 mod sign_in;
+mod sources;
 mod subject;
 mod verdicts;
 mod words;
@@ -48,6 +55,20 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::ShowFlows => flows::show(call).await,
         Operation::Export => exports::handle(call, body).await,
         Operation::ShowExport => exports::progress(call),
+        Operation::ListAlerts => alerts::list(call).await,
+        Operation::ShowAlert => alerts::show(call).await,
+        Operation::AcknowledgeAlert => alerts::acknowledge(call, body).await,
+        Operation::CloseAlert => alerts::close(call, body).await,
+        Operation::Silence => alerts::silence(call, body).await,
+        Operation::Unsilence => alerts::end_silence(call).await,
+        Operation::ListApprovals => approvals::list(call).await,
+        Operation::DecideApproval => approvals::decide(call, body).await,
+        Operation::ListSources => sources::list(call).await,
+        Operation::LogIntegrity => integrity::show(call).await,
+        Operation::ListTokens => access::show(call).await,
+        Operation::ShowSettings => settings::show(call).await,
+        Operation::TestReceiver => settings::test(call).await,
+        Operation::Help => help::show(call),
         Operation::SaveSearch => saved::change(call, body).await,
         Operation::SignInPage => sign_in::page(call),
         Operation::SignIn => sign_in::begin(call, body).await,

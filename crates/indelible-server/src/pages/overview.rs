@@ -172,15 +172,19 @@ fn cost(prices: &[PriceConfig], model: &str, input: u64, output: u64) -> Option<
 
 /// Those first that somebody should look at.
 fn worst(mut sources: Vec<SourceReport>) -> Vec<SourceReport> {
-    let rank = |source: &SourceReport| match source.verdict {
+    sources.sort_by(|a, b| rank(a).cmp(&rank(b)).then(b.events.cmp(&a.events)));
+    sources.truncate(LISTED);
+    sources
+}
+
+/// How soon somebody should look at it.
+pub(super) fn rank(source: &SourceReport) -> u8 {
+    match source.verdict {
         SourceVerdict::Gaps => 0,
         SourceVerdict::Silent => 1,
         SourceVerdict::Unknown => 2,
         SourceVerdict::Complete => 3,
-    };
-    sources.sort_by(|a, b| rank(a).cmp(&rank(b)).then(b.events.cmp(&a.events)));
-    sources.truncate(LISTED);
-    sources
+    }
 }
 
 async fn open_alerts(call: &Call, log: &str) -> Result<(Vec<Alert>, bool), Problem> {

@@ -16,7 +16,6 @@ use super::{cookies, see_other};
 use crate::api::form;
 use crate::call::{Answer, Call};
 use crate::problem::{Kind, Problem};
-use crate::query_string::encode;
 use crate::trail::Mark;
 
 const SAYS_NOTHING: &str = "asks who somebody is; says nothing of a log";
@@ -26,21 +25,13 @@ const SAYS_NOTHING: &str = "asks who somebody is; says nothing of a log";
 struct SignInPage<'a> {
     shell: Shell,
     next: &'a str,
-    next_encoded: String,
     wrong: Option<&'a str>,
-    provider: Option<&'a str>,
 }
 
 /// Asks who somebody is.
 pub(super) fn page(call: &Call) -> Result<Answer, Problem> {
     let parameters = call.parameters(&["next"])?;
-    let page = SignInPage {
-        shell: Shell::bare(call, "Sign in"),
-        next: within(parameters.get("next")),
-        next_encoded: encode(within(parameters.get("next"))),
-        wrong: None,
-        provider: None,
-    };
+    let page = SignInPage { shell: Shell::bare(call, "Sign in"), next: within(parameters.get("next")), wrong: None };
     html::answer(call, &page, Mark::not_needed(SAYS_NOTHING))
 }
 
@@ -111,7 +102,7 @@ pub(super) async fn end(call: &Call) -> Result<Answer, Problem> {
 async fn again(call: &Call, next: &str, wrong: &str) -> Result<Answer, Problem> {
     crate::gate::record_refusal(call, Kind::Unauthenticated).await;
     let shell = Shell::bare(call, "Sign in");
-    let page = SignInPage { shell, next, next_encoded: encode(next), wrong: Some(wrong), provider: None };
+    let page = SignInPage { shell, next, wrong: Some(wrong) };
     let text = page.render().map_err(Problem::internal)?;
     Ok(Answer::new(response(call, StatusCode::UNAUTHORIZED, text), Mark::not_needed(SAYS_NOTHING)))
 }

@@ -2,6 +2,8 @@
 //!
 //! Never: a time without its zone, or one moved without a sign of it.
 
+use std::borrow::Borrow;
+
 use indelible_event::time::RecordedTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -51,7 +53,8 @@ impl Zone {
     }
 
     /// A time of the server's own: UTC unless the reader has a zone.
-    pub(super) fn instant(&self, unix_ns: i64) -> String {
+    pub(super) fn instant(&self, unix_ns: impl Borrow<i64>) -> String {
+        let unix_ns = *unix_ns.borrow();
         let Ok(instant) = Timestamp::from_nanosecond(i128::from(unix_ns)) else {
             return RecordedTime(unix_ns).to_string();
         };

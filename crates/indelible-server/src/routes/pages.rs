@@ -34,7 +34,7 @@ const EXPORT_TOLD: Trace = Trace::Not("the export itself is on record, at its be
 
 /// The table.
 #[rustfmt::skip]
-pub static PAGES: [Route; 35] = [
+pub static PAGES: [Route; 33] = [
     look(Operation::Overview, "/", Action::Search),
     look(Operation::Search, "/search", Action::Search),
     look(Operation::Count, "/search/counts", Action::Search),
@@ -63,8 +63,6 @@ pub static PAGES: [Route; 35] = [
     open(Operation::SignInPage, Method::GET, "/sign-in"),
     open(Operation::SignIn, Method::POST, "/sign-in"),
     open(Operation::SignOut, Method::POST, "/sign-out"),
-    open(Operation::SignInWithProvider, Method::GET, "/sign-in/oidc"),
-    open(Operation::SignInReturn, Method::GET, "/sign-in/callback"),
     open(Operation::Preferences, Method::POST, "/preferences"),
     open(Operation::Help, Method::GET, "/help"),
     open(Operation::Asset, Method::GET, "/assets/{file}"),
