@@ -234,6 +234,7 @@ fn sealed(sealed: &indelible_event::view::SealedView<'_>) -> Sealed {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one list of all fields, read from top to bottom")]
 fn groups(shell: &Shell, view: &EventView<'_>) -> Vec<Group> {
     let mut groups = vec![
         group(

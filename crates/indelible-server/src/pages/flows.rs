@@ -59,6 +59,9 @@ struct Band {
     words: String,
 }
 
+/// Two places (column, row) that follow one another, and how often.
+type Pair = ((usize, usize), (usize, usize), u64);
+
 /// A path through all columns.
 #[derive(Debug)]
 struct Path {
@@ -179,7 +182,7 @@ fn lay(shell: &Shell, place: usize, names: Vec<(String, u64)>, height: f64) -> V
 /// A band for each pair of names that follow one another on some path, over columns in which the path has no name.
 #[allow(clippy::cast_precision_loss, reason = "a drawing of a thousand units does not show the 53rd bit")]
 fn bands(columns: &mut [Vec<Name>], paths: &[Path]) -> Vec<Band> {
-    let mut pairs: Vec<((usize, usize), (usize, usize), u64)> = Vec::new();
+    let mut pairs: Vec<Pair> = Vec::new();
     for path in paths {
         let stops = path.names.iter().enumerate().filter_map(|(column, name)| {
             let names = columns.get(column)?;

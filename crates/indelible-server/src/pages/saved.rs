@@ -14,6 +14,7 @@ use crate::query_string::wrong;
 use crate::trail::bounded;
 
 /// Keeps or forgets.
+#[allow(clippy::nonminimal_bool, reason = "it reads as the sentence above it")]
 pub(super) async fn change(call: &Call, body: Body) -> Result<Answer, Problem> {
     let form = form(call, body, &["name", "question", "forget"]).await?;
     let name = form.get("name").unwrap_or_default().trim().to_owned();

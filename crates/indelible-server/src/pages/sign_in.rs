@@ -78,6 +78,7 @@ pub(super) async fn signed_in(
 }
 
 /// Ends the session.
+#[allow(clippy::collapsible_if, reason = "who it is is asked only where there is a session")]
 pub(super) async fn end(call: &Call) -> Result<Answer, Problem> {
     if !cookies::is_same_origin(&call.parts) {
         return Err(Problem::new(Kind::Forbidden, "a sign-out must come from a page of this server"));
