@@ -304,6 +304,7 @@ mod tests {
     use indelible_access::Role;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "one table")]
     fn who_may_use_which_route_is_as_agreed() {
         let mut table = String::new();
         for route in all() {

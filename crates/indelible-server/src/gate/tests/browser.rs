@@ -1,7 +1,5 @@
 //! The gate as a browser sees it: sessions, forms, and pages that are refused.
 
-use std::sync::Arc;
-
 use super::*;
 
 struct Seen {
