@@ -47,6 +47,14 @@ pub struct TokenRow {
     pub from_environment: bool,
 }
 
+impl TokenRow {
+    /// Whether it opens anything at `now`, in seconds since the epoch.
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|expires| expires > now)
+    }
+}
+
 /// A token to be made.
 #[derive(Clone, Debug)]
 pub struct NewToken {
@@ -203,7 +211,6 @@ impl TokenBook {
     /// [`TokenError::ChosenWasRevoked`], or that of the file.
     pub fn mint_admin(&self, chosen: Option<&TokenText>, now: i64) -> Result<Option<Minted>, TokenError> {
         let rows = self.file().rows()?;
-        let is_live = |row: &TokenRow| row.revoked.is_none() && row.expires.is_none_or(|expires| expires > now);
         let admin = NewToken {
             name: TokenName::new(ADMIN_NAME)?,
             role: Role::Admin,
@@ -212,7 +219,7 @@ impl TokenBook {
             expires: None,
         };
         let Some(chosen) = chosen else {
-            if rows.iter().any(|(row, _)| row.role == Role::Admin && is_live(row)) {
+            if rows.iter().any(|(row, _)| row.role == Role::Admin && row.is_live(now)) {
                 return Ok(None);
             }
             return self.mint(admin, now).map(Some);
@@ -281,10 +288,10 @@ impl TokenBook {
     pub fn revoke(&self, id: &str, now: i64) -> Result<TokenRow, TokenError> {
         let file = self.file();
         let rows = file.rows()?;
-        let is_live = |row: &TokenRow| row.revoked.is_none() && row.expires.is_none_or(|expires| expires > now);
         let found = rows.iter().find(|(row, _)| row.id == id && row.revoked.is_none());
         let Some((row, _)) = found else { return Err(TokenError::NotFound { id: id.to_owned() }) };
-        let other_admin = rows.iter().any(|(other, _)| other.role == Role::Admin && other.id != id && is_live(other));
+        let other_admin =
+            rows.iter().any(|(other, _)| other.role == Role::Admin && other.id != id && other.is_live(now));
         if row.role == Role::Admin && !other_admin {
             return Err(TokenError::LastAdmin { name: row.name.to_string() });
         }

@@ -12,7 +12,7 @@ use indelible_event::env::{Randomness, RandomnessError};
 
 use crate::book::TokenBook;
 use crate::identity::Identity;
-use crate::token::TokenHash;
+use crate::token::{TokenHash, hex};
 
 /// Most sessions at once: about 2 MiB.
 pub const SESSIONS_MAX: usize = 10_000;
@@ -71,7 +71,7 @@ impl SessionBook {
     pub fn begin(&self, by: SignedInBy, now: i64) -> Result<String, RandomnessError> {
         let mut bytes = [0u8; TEXT_BYTES];
         self.randomness.fill(&mut bytes)?;
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hex(&bytes);
         let mut sessions = self.sessions();
         if sessions.len() >= SESSIONS_MAX {
             sessions.retain(|_, session| self.times.hold(session, now));

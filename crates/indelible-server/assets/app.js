@@ -51,7 +51,7 @@ function offerCopy(block) {
 
 // ---- charts -----------------------------------------------------------------------------------------------------------------
 
-const SERIES = [["allowed", "--allowed"], ["denied", "--denied"], ["failed", "--failed"]];
+const OUTCOMES = ["allowed", "denied", "failed"];
 
 /** Draws the figure's numbers with uPlot: bars that stand on one another. A brush sets the times of the query form. */
 function drawChart(figure) {
@@ -116,7 +116,7 @@ function tell(figure, numbers, place, zone) {
   }
   if (place === null || place === undefined) { line.textContent = ""; return; }
   const begin = new Date(numbers.begins[place] * 1000).toLocaleString("sv-SE", { timeZone: zone });
-  line.textContent = `${begin} ${zone}: ` + SERIES.map(([word]) => `${word} ${numbers[word][place]}`).join(", ");
+  line.textContent = `${begin} ${zone}: ` + OUTCOMES.map((word) => `${word} ${numbers[word][place]}`).join(", ");
 }
 
 /** Searches within the stretch that was brushed, whole bars. */

@@ -116,7 +116,7 @@ const ROWS_MAX = 500;
 let tail = null;
 
 /** Asks for the rows of what has come, once for all that came together, and puts them on top. */
-function rowsOf(count) {
+function freshRows() {
   const address = new URL(location.href);
   address.searchParams.delete("cursor");
   address.searchParams.set("order", "desc");
@@ -130,7 +130,6 @@ function rowsOf(count) {
     body.prepend(...fresh);
     [...body.querySelectorAll("tr[data-index]")].slice(ROWS_MAX).forEach((row) => row.remove());
     setTimeout(() => fresh.forEach((row) => row.classList.remove("new")), 3000);
-    return count;
   });
 }
 
@@ -142,14 +141,13 @@ async function follow() {
   const answer = await fetch(`/v1/events/stream?${parameters}`, { signal: tail.signal });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let waiting = 0;
   let timer = null;
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    waiting += value.split("\n").filter((line) => line.length > 0).length;
-    if (waiting > 0 && timer === null) {
-      timer = setTimeout(async () => { timer = null; const count = waiting; waiting = 0; await rowsOf(count).catch(() => {}); }, 1000);
+    // empty lines are signs of life
+    if (timer === null && value.trim() !== "") {
+      timer = setTimeout(() => { timer = null; freshRows().catch(() => {}); }, 1000);
     }
   }
 }

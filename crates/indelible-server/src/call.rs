@@ -108,6 +108,11 @@ impl Call {
         }
     }
 
+    /// The caller's name; empty where a route needs none.
+    pub(crate) fn caller(&self) -> &str {
+        self.identity.as_ref().map(|identity| identity.name.as_str()).unwrap_or_default()
+    }
+
     /// An event for this access, with the caller filled in. The handler adds what was touched and records it.
     pub(crate) fn event(&self) -> EventBuilder<'_> {
         self.event_of(action(self.route.operation))

@@ -239,7 +239,18 @@ const fn route(
     action: Option<Action>,
     trace: Trace,
 ) -> Route {
-    Route { operation, method, path, action, trace, face: Face::Api }
+    faced(Face::Api, operation, method, path, action, trace)
+}
+
+const fn faced(
+    face: Face,
+    operation: Operation,
+    method: Method,
+    path: &'static str,
+    action: Option<Action>,
+    trace: Trace,
+) -> Route {
+    Route { operation, method, path, action, trace, face }
 }
 
 /// Says nothing about the log's content.

@@ -4,6 +4,7 @@
 //! of the stop; each log commits, seals and publishes what waits. A kill at any point loses at most the sums.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -270,7 +271,6 @@ fn unrecorded(problem: &Problem) -> ServeError {
     ServeError::Record { reason: problem.cause().unwrap_or(problem.detail()).to_owned() }
 }
 
-/// Which policies stand before the gateways.
 /// What stands before the gateways, in words.
 pub(crate) fn policy_words(app: &App) -> String {
     match app.door.policies() {
@@ -312,7 +312,8 @@ async fn close(app: &Arc<App>, threads: Vec<JoinHandle<()>>) {
     }
 }
 
-fn url(config: &Config, address: SocketAddr, tls: bool) -> String {
+/// How others reach this server: what the settings say, otherwise where it listens.
+pub(crate) fn url(config: &Config, address: impl Display, tls: bool) -> String {
     match &config.server.public_url {
         Some(url) => url.clone(),
         None => format!("{}://{address}", if tls { "https" } else { "http" }),

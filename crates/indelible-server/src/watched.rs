@@ -23,7 +23,12 @@ pub(crate) struct Watched {
 impl Watched {
     /// The sources of a log; `None` while it is not watched.
     pub(crate) fn sources_of(&self, log: &str) -> Option<Vec<SourceReport>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(log).cloned()
+        self.look_at_sources(log, |sources| sources.map(<[_]>::to_vec))
+    }
+
+    /// What `look` makes of the sources of a log, without a copy of them; it gets `None` while the log is not watched.
+    pub(crate) fn look_at_sources<T>(&self, log: &str, look: impl FnOnce(Option<&[SourceReport]>) -> T) -> T {
+        look(self.sources.lock().unwrap_or_else(PoisonError::into_inner).get(log).map(Vec::as_slice))
     }
 
     /// Hands over a finding that no entry gave. It is an alert within about a second.

@@ -1,6 +1,6 @@
 // Signed notes (C2SP signed-note), checkpoints (C2SP tlog-checkpoint) and verifier keys, of Ed25519 logs (signature type 0x01).
 
-import { concat, fromBase64, isEqual, Refused, sha256, toHex, utf8, wholeNumber } from "./bytes.js";
+import { concat, fromBase64, Refused, sha256, toHex, utf8, wholeNumber } from "./bytes.js";
 
 export const NOTE_BYTES_MAX = 1_000_000;
 const SIGNATURES_MAX = 100;
@@ -62,6 +62,3 @@ export async function openCheckpoint(text, key) {
   if (origin !== key.name) throw new Refused(`the checkpoint is of ${origin}, and the key of ${key.name}`);
   return { origin, size: wholeNumber(size), root: fromBase64(root, 32) };
 }
-
-/** Whether two keys are the same. */
-export const isSameKey = (a, b) => isEqual(utf8(a.text), utf8(b.text));

@@ -3,7 +3,7 @@
 
 import { fromUtf8, isEqual, Refused, toBase64, toHex, utf8 } from "./bytes.js";
 import { kindOf, openReceipt, readProof } from "./kept.js";
-import { isSameKey, NOTE_BYTES_MAX, openCheckpoint, readKey } from "./note.js";
+import { NOTE_BYTES_MAX, openCheckpoint, readKey } from "./note.js";
 import { Tiles } from "./tiles.js";
 import { checkConsistency, leafHash, rootFromPath, rootOf } from "./tree.js";
 
@@ -34,7 +34,7 @@ const keyStep = ({ fetchBytes, key, memory }) => ["The log's verifier key", asyn
   found.key = await readKey(key || fromUtf8(await fetchBytes("log.vkey", 1_024)));
   if (key) return `given by you: ${found.key.text}`;
   const seen = memory?.get("key");
-  if (seen && !isSameKey(found.key, { text: seen })) {
+  if (seen && seen !== found.key.text) {
     throw new Refused(`the server shows another key than at this browser's first visit, which was ${seen}`);
   }
   memory?.set("key", found.key.text);

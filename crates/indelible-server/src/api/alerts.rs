@@ -16,12 +16,14 @@ use super::times::with_times;
 use super::{blocking, count};
 use crate::call::{Answer, Call, json_response};
 use crate::problem::{Kind, Problem};
-use crate::query_string::wrong;
+use crate::query_string::{Parameters, wrong};
 use crate::trail::{Mark, bounded};
 
 /// Alerts on a page, unless asked otherwise.
 const PAGE: u64 = 100;
 const PAGE_MAX: u64 = 1_000;
+/// What a list of alerts can be asked for.
+pub(crate) static LIST_PARAMETERS: [&str; 7] = ["state", "severity", "log", "rule", "entity", "limit", "cursor"];
 /// Findings shown of an alert.
 const FINDINGS_MAX: u32 = 100;
 
@@ -61,13 +63,16 @@ pub(crate) struct CloseRequest {
     ))
 )]
 pub(crate) async fn list(call: &Call) -> Result<Answer, Problem> {
-    let (page, next, mark) = listed(call).await?;
+    let parameters = call.parameters(&LIST_PARAMETERS)?;
+    let (page, next, mark) = listed(call, &parameters).await?;
     Answer::json(&with_times(json!({"alerts": page, "cursor": next}))?, mark)
 }
 
 /// The alerts that the parameters ask for, with the cursor of the page after; on record.
-pub(crate) async fn listed(call: &Call) -> Result<(Vec<Alert>, Option<String>, Mark), Problem> {
-    let parameters = call.parameters(&["state", "severity", "log", "rule", "entity", "limit", "cursor"])?;
+pub(crate) async fn listed(
+    call: &Call,
+    parameters: &Parameters,
+) -> Result<(Vec<Alert>, Option<String>, Mark), Problem> {
     let text = |name: &str| parameters.get(name).filter(|text| !text.is_empty());
     let filter = AlertFilter {
         states: states(text("state"))?,
@@ -179,8 +184,7 @@ pub(crate) struct Decision {
 impl Decision {
     /// It is looked after: by `owner`, or by the caller.
     pub(crate) fn acknowledge(call: &Call, owner: Option<String>) -> Self {
-        let caller = || call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default();
-        Self { field: "owner", text: owner.unwrap_or_else(caller), close: false }
+        Self { field: "owner", text: owner.unwrap_or_else(|| call.caller().to_owned()), close: false }
     }
 
     /// It is done.

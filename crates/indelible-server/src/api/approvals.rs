@@ -103,7 +103,7 @@ pub(crate) async fn decided(call: &Call, asked: &DecisionRequest) -> Result<(Pen
         let reason = format!("a reason of 1 to {REASON_BYTES_MAX} bytes is needed");
         return Err(wrong("reason", "wrong-value", reason));
     }
-    let approver = call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default();
+    let approver = call.caller().to_owned();
     let id = call.path_part("id").to_owned();
     let holds = call.app.door.holds();
     let pending = holds.decidable(&id, &approver).map_err(|error| problem(&error))?;

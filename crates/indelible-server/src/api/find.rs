@@ -52,6 +52,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// What was asked, as long as it may stand in an event.
+    pub(crate) fn new(q: &str, from: Option<&str>, to: Option<&str>) -> Self {
+        Self { query: bounded(q), from: from.map(bounded), to: to.map(bounded) }
+    }
+
     /// Adds what was asked to an event.
     pub(crate) fn describe<'a>(&'a self, mut event: EventBuilder<'a>) -> EventBuilder<'a> {
         event = event.attribute("query", self.query.as_str());
@@ -80,8 +85,7 @@ pub(crate) fn question_of(
 ) -> Result<Question, Problem> {
     let query = filter(q, from, to)?;
     let index = Arc::clone(log.index()?);
-    let asked = Asked { query: bounded(q), from: from.map(bounded), to: to.map(bounded) };
-    Ok(Question { log, index, query, asked })
+    Ok(Question { log, index, query, asked: Asked::new(q, from, to) })
 }
 
 /// A place among the queries that may run at once.

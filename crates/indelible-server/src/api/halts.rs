@@ -73,7 +73,7 @@ pub(crate) async fn halt(call: &Call, body: Body) -> Result<Answer, Problem> {
         scope: scope(&asked.scope)?,
         value: asked.value,
         reason: asked.reason,
-        by: call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default(),
+        by: call.caller().to_owned(),
         since: call.app.environment.now_seconds(),
     };
     let door = Arc::clone(&call.app.door);

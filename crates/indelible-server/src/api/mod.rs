@@ -79,7 +79,21 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::ListReceivers => Box::pin(receivers::list(call)).await,
         Operation::TestReceiver => Box::pin(receivers::test(call)).await,
         Operation::ListRules => Box::pin(rules::list(call)).await,
-        _ => Err(Problem::new(Kind::NotFound, "there is no such path")),
+        Operation::Overview
+        | Operation::ShowActor
+        | Operation::ShowResource
+        | Operation::ShowFlows
+        | Operation::ShowSettings
+        | Operation::SaveSearch
+        | Operation::SignInPage
+        | Operation::SignIn
+        | Operation::SignOut
+        | Operation::Preferences
+        | Operation::Asset
+        | Operation::ShowExport
+        | Operation::Help
+        | Operation::CallGateway
+        | Operation::Unknown => Err(Problem::new(Kind::NotFound, "there is no such path")),
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) async fn keep(call: &Call, asked: SilenceRequest) -> Result<(Silence,
         rule: asked.rule,
         entity: asked.entity,
         reason: asked.reason,
-        by: call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default(),
+        by: call.caller().to_owned(),
         since_unix_ns: call.app.trail.now().0,
         until_unix_ns: until.unix_ns,
     };

@@ -43,10 +43,10 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
 
 /// How a token stands, in a word.
 fn state(row: &TokenRow, now: i64) -> &'static str {
-    match (row.revoked, row.expires) {
-        (Some(_), _) => "revoked",
-        (None, Some(expires)) if expires <= now => "expired",
-        _ => "live",
+    match row.revoked {
+        Some(_) => "revoked",
+        None if row.is_live(now) => "live",
+        None => "expired",
     }
 }
 

@@ -1,5 +1,7 @@
 //! Alerts: the list to triage, one with its evidence, and what somebody decides about it. The decisions are those of the API.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::body::Body;
 use indelible_access::Action;
@@ -11,12 +13,11 @@ use indelible_event::time::RecordedTime;
 use super::html;
 use super::see_other;
 use super::shell::Shell;
-use crate::api::alerts::{Decision, Shown, decide, listed, looked_up, shown};
+use crate::api::alerts::{Decision, LIST_PARAMETERS, Shown, decide, listed, looked_up, shown};
 use crate::api::silences::{SilenceRequest, keep, lift};
 use crate::api::{blocking, form};
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
-use crate::query_string::Parameters;
 
 /// How long a silence may be chosen to last, in hours.
 const SILENCES: [(&str, &str, i64); 4] =
@@ -44,10 +45,8 @@ struct AlertsPage {
 
 /// Lists alerts.
 pub(super) async fn list(call: &Call) -> Result<Answer, Problem> {
-    let (alerts, next, mark) = listed(call).await?;
-    // read once more for the form: `listed` has refused what is unknown
-    let parameters =
-        Parameters::read(call.parts.uri.query(), &["state", "severity", "log", "rule", "entity", "limit", "cursor"])?;
+    let parameters = call.parameters(&LIST_PARAMETERS)?;
+    let (alerts, next, mark) = listed(call, &parameters).await?;
     let text = |name: &str| parameters.get(name).unwrap_or_default().to_owned();
     let asked = Asked { state: text("state"), severity: text("severity"), rule: text("rule"), entity: text("entity") };
     let log = call.log_or_default(parameters.get("log").filter(|log| !log.is_empty()))?;
@@ -87,7 +86,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let (Shown { alert, findings, notices }, mark) = shown(call).await?;
     let log = call.app.logs.get(&alert.log).unwrap_or_else(|| call.app.logs.first());
     let shell = Shell::of(call, alert.rule.title.as_str(), log);
-    let (app, now) = (std::sync::Arc::clone(&call.app), call.app.trail.now().0);
+    let (app, now) = (Arc::clone(&call.app), call.app.trail.now().0);
     let mut silences = blocking(move || app.alerts.book.silences(now)).await?.map_err(Problem::internal)?;
     silences.retain(|silence| covers(silence, &alert));
     let rules = call.app.rules.now();

@@ -26,7 +26,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer, Problem> {
     let waiting = call.app.door.holds().list();
     let event = call.event().attribute("approvals", count(waiting.len() as u64));
     let mark = call.record(call.app.logs.first(), event).await?;
-    let caller = call.identity.as_ref().map(|identity| identity.name.to_string()).unwrap_or_default();
+    let caller = call.caller().to_owned();
     let shell = Shell::of(call, "Approvals", call.app.logs.first());
     html::answer(call, &ApprovalsPage { shell, waiting, caller }, mark)
 }

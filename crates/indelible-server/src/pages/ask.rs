@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use indelible_event::view::EventView;
 use indelible_search::query::{Query, Span};
 use indelible_search::{FindError, Index, Order, SearchRequest, StatsAnswer, StatsRequest, StatsRow, filter};
@@ -19,7 +20,7 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub(super) struct Asking<'a> {
     call: &'a Call,
-    pub(super) log: Arc<LogHandle>,
+    log: Arc<LogHandle>,
     pub(super) index: Arc<Index>,
     from: Option<String>,
     to: Option<String>,
@@ -73,15 +74,20 @@ impl<'a> Asking<'a> {
         self.call.app.config.limits.query_time.duration()
     }
 
+    /// The first entries that match, in this order, with their places.
+    pub(super) async fn entries(&self, query: Query, order: Order, most: usize) -> Result<Vec<(u64, Bytes)>, Problem> {
+        let mut request = SearchRequest::new(query);
+        request.order = order;
+        request.limit = most;
+        request.time = self.time();
+        Ok(found(&self.log, &self.index, request).await?.0)
+    }
+
     /// The times of the oldest and the newest event that match; `None` when there is none with a time.
     pub(super) async fn span(&self, q: &str) -> Result<Option<(i64, i64)>, Problem> {
         let mut ends = [None; 2];
         for (end, order) in ends.iter_mut().zip([Order::OldestFirst, Order::NewestFirst]) {
-            let mut request = SearchRequest::new(self.wanted(q)?);
-            request.order = order;
-            request.limit = 1;
-            request.time = self.time();
-            let (entries, _) = found(&self.log, &self.index, request).await?;
+            let entries = self.entries(self.wanted(q)?, order, 1).await?;
             *end = entries.first().and_then(|(_, entry)| EventView::parse(entry).ok()?.time_unix_ns);
         }
         let [Some(first), Some(last)] = ends else { return Ok(None) };
@@ -116,8 +122,12 @@ impl<'a> Asking<'a> {
 
     /// The most frequent values of a field.
     pub(super) async fn top(&self, q: &str, field: &str, most: usize) -> Result<Vec<Counted>, Problem> {
+        self.top_of(self.wanted(q)?, field, most).await
+    }
+
+    async fn top_of(&self, query: Query, field: &str, most: usize) -> Result<Vec<Counted>, Problem> {
         // events without the field make a row of their own, which is left out
-        let answer = self.stats(q, &[field], None, most + 1).await?;
+        let answer = self.counts_of(query, &[field], None, most + 1).await?;
         Ok(counted(&answer.rows, most))
     }
 
@@ -131,8 +141,7 @@ impl<'a> Asking<'a> {
         before: &str,
     ) -> Result<Vec<Counted>, Problem> {
         let query = filter(&format!("({}) time:<{before}", if q.is_empty() { "*" } else { q }), Some(from), None)?;
-        let answer = self.counts_of(query, &[field], None, most + 1).await?;
-        Ok(counted(&answer.rows, most))
+        self.top_of(query, field, most).await
     }
 
     /// The same from a time on.
@@ -143,8 +152,7 @@ impl<'a> Asking<'a> {
         most: usize,
         from: &str,
     ) -> Result<Vec<Counted>, Problem> {
-        let answer = self.counts_of(filter(q, Some(from), None)?, &[field], None, most + 1).await?;
-        Ok(counted(&answer.rows, most))
+        self.top_of(filter(q, Some(from), None)?, field, most).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use indelible_event::view::{ActorView, EventView, ResourceView};
 
 use super::ask::grouped;
+use super::parts::outcome_look;
 use super::shell::Shell;
 use crate::problem::Problem;
 use crate::query_string::wrong;
@@ -172,12 +173,7 @@ fn resource(resource: &ResourceView<'_>) -> String {
 
 fn outcome(view: &EventView<'_>) -> Cell {
     let result = view.outcome.result.as_deref().unwrap_or_default();
-    let (sign, class) = match result {
-        "allowed" => ("■", "allowed"),
-        "denied" => ("▲", "denied"),
-        "failed" => ("●", "failed"),
-        _ => ("", ""),
-    };
+    let (sign, class) = outcome_look(result);
     let phase = match view.outcome.phase.as_deref() {
         Some("intent") => " (intent)",
         _ => "",

@@ -7,6 +7,7 @@ use indelible_search::query::Query;
 use super::search::Asked;
 use crate::call::Call;
 use crate::logs::LogHandle;
+use crate::serve::url;
 
 /// A question in three forms.
 #[derive(Clone, Debug, Default)]
@@ -19,13 +20,13 @@ pub(super) struct Copies {
 
 /// Writes a question down.
 pub(super) fn copies(call: &Call, log: &LogHandle, asked: &Asked, query: &Query) -> Copies {
-    let url = server(call);
+    let server = server(call);
     let is_first = call.app.logs.first().name() == log.name();
     let named =
         [("from", asked.from.as_str()), ("to", asked.to.as_str()), ("log", if is_first { "" } else { log.name() })];
     let given = || named.into_iter().filter(|(_, value)| !value.is_empty());
     let mut curl = format!(
-        "curl -sS -G {url}/v1/events -H \"Authorization: Bearer $INDELIBLE_TOKEN\" --data-urlencode {}",
+        "curl -sS -G {server}/v1/events -H \"Authorization: Bearer $INDELIBLE_TOKEN\" --data-urlencode {}",
         quoted(&format!("q={}", asked.q))
     );
     let mut command = format!("indelible search {}", quoted(&asked.q));
@@ -42,10 +43,8 @@ pub(super) fn copies(call: &Call, log: &LogHandle, asked: &Asked, query: &Query)
 
 /// How others reach this server.
 pub(super) fn server(call: &Call) -> String {
-    call.app.config.server.public_url.clone().unwrap_or_else(|| {
-        let scheme = if call.app.config.tls() { "https" } else { "http" };
-        format!("{scheme}://{}", call.app.config.server.listen)
-    })
+    let config = &call.app.config;
+    url(config, &config.server.listen, config.tls())
 }
 
 /// A word for a POSIX shell.

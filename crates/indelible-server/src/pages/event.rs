@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indelible_access::Action;
 use indelible_event::json::Value;
-use indelible_event::view::{ActorView, EventView};
-use indelible_search::{Order, SearchRequest};
+use indelible_event::view::{ActorView, EventView, ResourceView};
+use indelible_search::Order;
 
 use super::ask::{Asking, grouped};
 use super::columns::{duration, name};
@@ -17,7 +17,6 @@ use super::html;
 use super::shell::{Shell, term};
 use super::words::{Piece, plain, sentence};
 use crate::api::count;
-use crate::api::find::found;
 use crate::api::logs::{index, read_entry};
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
@@ -204,11 +203,7 @@ async fn neighbours(
         (Order::NewestFirst, time.saturating_sub(around), time),
         (Order::OldestFirst, time.saturating_add(1), time.saturating_add(around)),
     ] {
-        let mut request = SearchRequest::new(asking.between(q, least, most)?);
-        request.order = order;
-        request.limit = RELATED_MAX / 2;
-        request.time = asking.time();
-        entries.extend(found(&asking.log, &asking.index, request).await?.0);
+        entries.extend(asking.entries(asking.between(q, least, most)?, order, RELATED_MAX / 2).await?);
     }
     Ok(entries)
 }
@@ -229,91 +224,92 @@ fn sealed(sealed: &indelible_event::view::SealedView<'_>) -> Sealed {
     Sealed {
         name: sealed.name.as_deref().unwrap_or("content").to_owned(),
         media_type: sealed.media_type.as_deref().unwrap_or("unknown type").to_owned(),
-        bytes: sealed.bytes.and_then(|bytes| u64::try_from(bytes).ok()).map_or_else(String::new, grouped),
+        bytes: counted(sealed.bytes).unwrap_or_default(),
         id: commitment.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
     }
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of all fields, read from top to bottom")]
+/// All fields, in groups; groups without any are left out.
 fn groups(shell: &Shell, view: &EventView<'_>) -> Vec<Group> {
-    let mut groups = vec![
-        group(
-            shell,
-            "What",
-            &[
-                ("action", view.action.as_deref()),
-                ("operation", view.operation.as_deref()),
-                ("purpose", view.purpose.as_deref()),
-                ("legal_basis", view.legal_basis.as_deref()),
-            ],
-        ),
-        group(
-            shell,
-            "Outcome",
-            &[
-                ("outcome", view.outcome.result.as_deref()),
-                ("phase", view.outcome.phase.as_deref()),
-                ("code", view.outcome.code.as_deref()),
-                ("reason", view.outcome.reason.as_deref()),
-                ("policy", view.outcome.policy.as_deref()),
-                ("request", view.outcome.request.as_deref()),
-            ],
-        ),
-        actor_group(shell, "Actor", &view.actor),
-        group(shell, "Source", &[("source", view.source.id.as_deref()), ("kind", view.source.kind.as_deref())]),
-        group(
-            shell,
-            "Model",
-            &[
-                ("provider", view.ai.provider.as_deref()),
-                ("ai_operation", view.ai.operation.as_deref()),
-                ("request_model", view.ai.request_model.as_deref()),
-                ("response_model", view.ai.response_model.as_deref()),
-                ("conversation", view.ai.conversation.as_deref()),
-                ("agent", view.ai.agent.as_deref()),
-                ("tool", view.ai.tool_name.as_deref()),
-                ("tool_call", view.ai.tool_call_id.as_deref()),
-            ],
-        ),
-        group(shell, "Trace", &[("trace", view.trace_id.as_deref()), ("span", view.span_id.as_deref())]),
+    let what = [
+        ("action", view.action.as_deref()),
+        ("operation", view.operation.as_deref()),
+        ("purpose", view.purpose.as_deref()),
+        ("legal_basis", view.legal_basis.as_deref()),
     ];
-    let number = |title: &'static str, name: &str, value: Option<String>, groups: &mut Vec<Group>| {
-        if let (Some(value), Some(group)) = (value, groups.iter_mut().find(|group| group.title == title)) {
-            group.fields.push((name.to_owned(), value, None));
-        }
-    };
-    let counted = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).map(grouped);
-    number("Outcome", "duration", view.duration_ns.map(duration), &mut groups);
-    number("Source", "seq", view.source.seq.map(grouped), &mut groups);
-    number("Model", "input_tokens", counted(view.ai.input_tokens), &mut groups);
-    number("Model", "output_tokens", counted(view.ai.output_tokens), &mut groups);
-    number("Model", "finish", Some(view.ai.finish_reasons.join(", ")).filter(|text| !text.is_empty()), &mut groups);
-    groups.extend(view.on_behalf_of.iter().map(|actor| actor_group(shell, "On behalf of", actor)));
-    groups.extend(view.resources.iter().map(|resource| {
-        let mut group = group(
-            shell,
-            "Resource",
-            &[
-                ("resource_type", resource.kind.as_deref()),
-                ("resource_id", resource.id.as_deref()),
-                ("resource_name", resource.name.as_deref()),
-            ],
-        );
-        for (name, values) in [("label", &resource.labels), ("field", &resource.fields)] {
-            group.fields.extend(
-                values
-                    .iter()
-                    .map(|value| (name.to_owned(), value.clone().into_owned(), Some(shell.search_for(name, value)))),
-            );
-        }
-        group.fields.extend(counted(resource.count).map(|count| ("count".to_owned(), count, None)));
-        group.fields.extend(counted(resource.bytes).map(|bytes| ("bytes".to_owned(), bytes, None)));
-        group
-    }));
+    let source = [("source", view.source.id.as_deref()), ("kind", view.source.kind.as_deref())];
+    let trace = [("trace", view.trace_id.as_deref()), ("span", view.span_id.as_deref())];
     let attributes = view.attributes.iter().map(|(name, value)| (format!("attributes.{name}"), shown(value), None));
+    let mut groups = vec![
+        group(shell, "What", &what),
+        outcome_group(shell, view),
+        actor_group(shell, "Actor", &view.actor),
+        group(shell, "Source", &source).and("seq", view.source.seq.map(grouped)),
+        model_group(shell, view),
+        group(shell, "Trace", &trace),
+    ];
+    groups.extend(view.on_behalf_of.iter().map(|actor| actor_group(shell, "On behalf of", actor)));
+    groups.extend(view.resources.iter().map(|resource| resource_group(shell, resource)));
     groups.push(Group { title: "Attributes", fields: attributes.collect() });
     groups.retain(|group| !group.fields.is_empty());
     groups
+}
+
+impl Group {
+    /// With a field more, where it has a value; one that nobody searches for.
+    fn and(mut self, name: &str, value: Option<String>) -> Self {
+        self.fields.extend(value.map(|value| (name.to_owned(), value, None)));
+        self
+    }
+}
+
+fn outcome_group(shell: &Shell, view: &EventView<'_>) -> Group {
+    let outcome = [
+        ("outcome", view.outcome.result.as_deref()),
+        ("phase", view.outcome.phase.as_deref()),
+        ("code", view.outcome.code.as_deref()),
+        ("reason", view.outcome.reason.as_deref()),
+        ("policy", view.outcome.policy.as_deref()),
+        ("request", view.outcome.request.as_deref()),
+    ];
+    group(shell, "Outcome", &outcome).and("duration", view.duration_ns.map(duration))
+}
+
+fn model_group(shell: &Shell, view: &EventView<'_>) -> Group {
+    let model = [
+        ("provider", view.ai.provider.as_deref()),
+        ("ai_operation", view.ai.operation.as_deref()),
+        ("request_model", view.ai.request_model.as_deref()),
+        ("response_model", view.ai.response_model.as_deref()),
+        ("conversation", view.ai.conversation.as_deref()),
+        ("agent", view.ai.agent.as_deref()),
+        ("tool", view.ai.tool_name.as_deref()),
+        ("tool_call", view.ai.tool_call_id.as_deref()),
+    ];
+    group(shell, "Model", &model)
+        .and("input_tokens", counted(view.ai.input_tokens))
+        .and("output_tokens", counted(view.ai.output_tokens))
+        .and("finish", Some(view.ai.finish_reasons.join(", ")).filter(|text| !text.is_empty()))
+}
+
+fn resource_group(shell: &Shell, resource: &ResourceView<'_>) -> Group {
+    let named = [
+        ("resource_type", resource.kind.as_deref()),
+        ("resource_id", resource.id.as_deref()),
+        ("resource_name", resource.name.as_deref()),
+    ];
+    let mut group = group(shell, "Resource", &named);
+    for (name, values) in [("label", &resource.labels), ("field", &resource.fields)] {
+        let links =
+            values.iter().map(|value| (name.to_owned(), value.to_string(), Some(shell.search_for(name, value))));
+        group.fields.extend(links);
+    }
+    group.and("count", counted(resource.count)).and("bytes", counted(resource.bytes))
+}
+
+/// A number that is none below nought.
+fn counted(number: Option<i64>) -> Option<String> {
+    number.and_then(|number| u64::try_from(number).ok()).map(grouped)
 }
 
 fn actor_group(shell: &Shell, title: &'static str, actor: &ActorView<'_>) -> Group {

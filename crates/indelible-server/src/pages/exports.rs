@@ -13,8 +13,8 @@ use indelible_event::words::OutcomePhase;
 
 use super::ask::{Asking, grouped};
 use super::html;
-use super::see_other;
 use super::shell::Shell;
+use super::{said, see_other};
 use crate::api::export::{End, Format, Told, stream};
 use crate::api::find::question_of;
 use crate::api::form;
@@ -53,16 +53,16 @@ struct Asked {
 impl Asked {
     fn read(call: &Call, parameters: &Parameters) -> Result<Self, Problem> {
         let text = |name: &str| parameters.get(name).unwrap_or_default().trim().to_owned();
-        let log = call.log_or_default(parameters.get("log").filter(|log| !log.is_empty()))?;
+        let log = call.log_or_default(parameters.get("log").and_then(said))?;
         Ok(Self { log: log.name().to_owned(), q: text("q"), from: text("from"), to: text("to") })
     }
 
     fn from(&self) -> Option<&str> {
-        Some(self.from.as_str()).filter(|from| !from.is_empty())
+        said(&self.from)
     }
 
     fn to(&self) -> Option<&str> {
-        Some(self.to.as_str()).filter(|to| !to.is_empty())
+        said(&self.to)
     }
 }
 

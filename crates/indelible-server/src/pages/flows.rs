@@ -3,28 +3,20 @@
 use std::sync::Arc;
 
 use askama::Template;
-use indelible_event::time::RecordedTime;
 use indelible_search::StatsRow;
 
 use super::ask::{Asking, grouped, text};
 use super::html;
+use super::ranges::{self, BOUNDED, Range};
 use super::shell::Shell;
 use crate::api::count;
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
-use crate::query_string::wrong;
 use crate::trail::bounded;
 
 /// The columns of the picture: field, title, how one is looked up.
 const STEPS: [(&str, &str); 4] =
     [("behalf", "Person"), ("actor", "Agent or service"), ("tool", "Tool"), ("resource_id", "Model or data")];
-/// The stretches to choose from, in seconds.
-const RANGES: [(&str, &str, i64); 4] = [
-    ("1h", "last hour", 3_600),
-    ("24h", "last 24 hours", 86_400),
-    ("7d", "last 7 days", 604_800),
-    ("30d", "last 30 days", 2_592_000),
-];
 /// Paths that are counted, most frequent first; and names drawn in a column, the rest of which is drawn as one.
 const PATHS_MAX: usize = 500;
 const NAMES_MAX: usize = 14;
@@ -74,8 +66,8 @@ struct Path {
 struct FlowsPage {
     shell: Shell,
     q: String,
-    range: &'static str,
-    words: &'static str,
+    range: &'static Range,
+    ranges: Vec<&'static Range>,
     columns: Vec<Vec<Name>>,
     bands: Vec<Band>,
     height: f64,
@@ -86,15 +78,12 @@ struct FlowsPage {
 /// Shows flows.
 pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let parameters = call.parameters(&["log", "range", "q"])?;
-    let word = parameters.get("range").unwrap_or("24h");
-    let (range, words, seconds) = *RANGES
-        .iter()
-        .find(|(known, ..)| *known == word)
-        .ok_or_else(|| wrong("range", "wrong-value", "the range is `1h`, `24h`, `7d` or `30d`".to_owned()))?;
+    let ranges: Vec<&'static Range> = BOUNDED.iter().collect();
+    let range = ranges::read(&parameters, &ranges)?;
     let q = parameters.get("q").unwrap_or_default().trim().to_owned();
     let log = Arc::clone(call.log_or_default(parameters.get("log"))?);
-    let from = RecordedTime(call.app.trail.now().0 - seconds * 1_000_000_000).whole_seconds();
-    let asking = Asking::begin(call, &log, Some(&from), None).await?;
+    let from = range.from(call.app.trail.now());
+    let asking = Asking::begin(call, &log, from.as_deref(), None).await?;
     let shell = Shell::of(call, "Flows", &log);
     // the server's own doings and intents whose outcome follows would be drawn beside what they are about
     let asked =
@@ -107,7 +96,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let (columns, bands, height) = drawn(&shell, &paths);
     html::answer(
         call,
-        &FlowsPage { shell, q, range, words, columns, bands, height, paths, is_cut: answer.truncated },
+        &FlowsPage { shell, q, range, ranges, columns, bands, height, paths, is_cut: answer.truncated },
         mark,
     )
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use askama::Template;
 use indelible_event::json::Value;
 use indelible_event::view::EventView;
-use indelible_search::SearchRequest;
+use indelible_search::Order;
 
 use super::ask::Asking;
 use super::html;
 use super::shell::Shell;
 use super::verdicts::{Verdict, integrity};
 use crate::api::count;
-use crate::api::find::found;
 use crate::call::{Answer, Call};
 use crate::guard::Integrity;
 use crate::problem::Problem;
@@ -84,10 +83,7 @@ fn tree(note: &str) -> Option<(String, String, Vec<String>)> {
 
 async fn drills(call: &Call, shell: &Shell, log: &Arc<crate::logs::LogHandle>) -> Result<Vec<Drill>, Problem> {
     let asking = Asking::begin(call, log, None, None).await?;
-    let mut request = SearchRequest::new(asking.wanted("operation:drill")?);
-    request.limit = DRILLS;
-    request.time = asking.time();
-    let (entries, _) = found(log, &asking.index, request).await?;
+    let entries = asking.entries(asking.wanted("operation:drill")?, Order::NewestFirst, DRILLS).await?;
     let drills = entries.iter().filter_map(|(index, entry)| {
         let view = EventView::parse(entry).ok()?;
         let number = |name: &str| match view.attributes.iter().find(|(known, _)| known == name) {

@@ -23,6 +23,7 @@ mod integrity;
 mod overview;
 mod parts;
 mod preferences;
+mod ranges;
 mod saved;
 mod search;
 mod settings;
@@ -75,8 +76,47 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::SignOut => sign_in::end(call).await,
         Operation::Preferences => preferences::set(call, body).await,
         Operation::Asset => assets::serve(call),
-        _ => Err(Problem::new(Kind::NotFound, "there is no such page")),
+        Operation::Record
+        | Operation::RecordRetrieval
+        | Operation::Follow
+        | Operation::Sql
+        | Operation::ListLogs
+        | Operation::DescribeLog
+        | Operation::ProveEntry
+        | Operation::Checkpoint
+        | Operation::Tile
+        | Operation::VerifierKey
+        | Operation::CreateToken
+        | Operation::RevokeToken
+        | Operation::Unseal
+        | Operation::Forget
+        | Operation::Health
+        | Operation::Ready
+        | Operation::Metrics
+        | Operation::OpenApi
+        | Operation::ExplainProblem
+        | Operation::ListHalts
+        | Operation::Halt
+        | Operation::Resume
+        | Operation::ListSilences
+        | Operation::ListReceivers
+        | Operation::ListRules
+        | Operation::CallGateway
+        | Operation::Unknown => Err(Problem::new(Kind::NotFound, "there is no such page")),
     }
+}
+
+/// A text that a form sent; an empty one says nothing.
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Whether one stays here by going to `path`, which came from outside: a path as browsers send it, and no other host.
+fn is_ours(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.starts_with("/\\")
+        && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A redirection after a form: the browser asks for `to` by itself.

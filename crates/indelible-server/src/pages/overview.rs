@@ -7,28 +7,19 @@ use indelible_access::Action;
 use indelible_detect::alert::{Alert, AlertState};
 use indelible_detect::book::AlertFilter;
 use indelible_detect::sources::{SourceReport, SourceVerdict};
-use indelible_event::time::RecordedTime;
 use indelible_search::SqlRequest;
 
 use super::ask::{Asking, Counted, text};
 use super::chart::{Chart, interval};
 use super::html;
+use super::ranges::{self, ALL_TIME, BOUNDED, Range};
 use super::shell::Shell;
 use crate::api::alerts::visible;
 use crate::api::{blocking, count};
 use crate::call::{Answer, Call};
 use crate::config::PriceConfig;
 use crate::problem::Problem;
-use crate::query_string::wrong;
 
-/// The stretches to choose from, with their seconds; `all` has none.
-const RANGES: [(&str, &str, i64); 5] = [
-    ("1h", "last hour", 3_600),
-    ("24h", "last 24 hours", 86_400),
-    ("7d", "last 7 days", 604_800),
-    ("30d", "last 30 days", 2_592_000),
-    ("all", "all time", 0),
-];
 /// What counts as data among resources.
 const DATA: &str = "resource_type:dataset,database,table,collection,index,document,object,file,bucket";
 /// Values listed of a field.
@@ -61,8 +52,8 @@ struct Used {
 #[template(path = "overview.html")]
 struct OverviewPage {
     shell: Shell,
-    range: &'static str,
-    words: &'static str,
+    range: &'static Range,
+    ranges: Vec<&'static Range>,
     from: String,
     chart: Chart,
     matched: u64,
@@ -79,18 +70,14 @@ struct OverviewPage {
 /// Shows the overview.
 pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let parameters = call.parameters(&["log", "range"])?;
-    let word = parameters.get("range").unwrap_or("24h");
-    let (range, words, seconds) = *RANGES
-        .iter()
-        .find(|(known, ..)| *known == word)
-        .ok_or_else(|| wrong("range", "wrong-value", "the range is `1h`, `24h`, `7d`, `30d` or `all`".to_owned()))?;
+    let ranges: Vec<&'static Range> = BOUNDED.iter().chain([&ALL_TIME]).collect();
+    let range = ranges::read(&parameters, &ranges)?;
     let log = Arc::clone(call.log_or_default(parameters.get("log"))?);
     let now = call.app.trail.now();
-    let span = (seconds > 0).then(|| (now.0 - seconds * 1_000_000_000, now.0));
-    let from = (seconds > 0).then(|| RecordedTime(now.0 - seconds * 1_000_000_000).whole_seconds());
+    let (span, from) = (range.span(now), range.from(now));
     let asking = Asking::begin(call, &log, from.as_deref(), None).await?;
     let shell = Shell::of(call, "Overview", &log);
-    let length = if seconds > 0 { interval(seconds) } else { "1d" };
+    let length = range.seconds.map_or("1d", interval);
     let over_time = asking.stats("", &["outcome"], Some(length), 2_000).await?;
     let tops = tops(&asking).await?;
     let refused = asking.top("outcome:denied", "reason", LISTED).await?;
@@ -98,13 +85,13 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let sources = call.app.watched.sources_of(log.name()).unwrap_or_default();
     let may_see_alerts = shell.may(Action::ReadAlerts);
     let (alerts, alerts_more) = if may_see_alerts { open_alerts(call, log.name()).await? } else { (Vec::new(), false) };
-    let event = call.event().resource_count("log", log.name(), over_time.matched).attribute("range", range);
+    let event = call.event().resource_count("log", log.name(), over_time.matched).attribute("range", range.word);
     let mark = call.record(&log, event.attribute("alerts", count(alerts.len() as u64))).await?;
     let page = OverviewPage {
         chart: Chart::new(&over_time.rows, length, &shell.zone, span),
         shell: shell.with_alerts(alerts.len() as u64),
         range,
-        words,
+        ranges,
         from: from.unwrap_or_default(),
         matched: over_time.matched,
         tops,

@@ -1,17 +1,16 @@
 //! Small things that templates share: words and classes for what has no words of its own.
 
-use indelible_detect::finding::Severity;
 use indelible_detect::sources::SourceVerdict;
 
 use super::verdicts::Tone;
 
-/// How an outcome looks.
-pub(super) fn outcome_class(result: &str) -> &'static str {
+/// How an outcome looks: the sign before its word, and its class.
+pub(super) fn outcome_look(result: &str) -> (&'static str, &'static str) {
     match result {
-        "allowed" => "allowed",
-        "denied" => "denied",
-        "failed" => "failed",
-        _ => "unknown",
+        "allowed" => ("■", "allowed"),
+        "denied" => ("▲", "denied"),
+        "failed" => ("●", "failed"),
+        _ => ("", ""),
     }
 }
 
@@ -23,9 +22,4 @@ pub(super) fn source_verdict(verdict: &SourceVerdict) -> (&'static str, Tone) {
         SourceVerdict::Silent => ("silent", Tone::Bad),
         SourceVerdict::Unknown => ("unknown", Tone::Unsure),
     }
-}
-
-/// The class of a severity.
-pub(super) fn severity_class(severity: &Severity) -> &'static str {
-    severity.as_str()
 }

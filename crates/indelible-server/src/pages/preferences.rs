@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::header::SET_COOKIE;
 
 use super::zone::Zone;
-use super::{cookies, see_other};
+use super::{cookies, is_ours, see_other};
 use crate::api::form;
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
@@ -14,8 +14,7 @@ use crate::trail::Mark;
 /// Sets what the form names, and goes back.
 pub(super) async fn set(call: &Call, body: Body) -> Result<Answer, Problem> {
     let form = form(call, body, &["zone", "theme", "back"]).await?;
-    let back =
-        form.get("back").filter(|back| back.starts_with('/') && !back.starts_with("//") && !back.starts_with("/\\"));
+    let back = form.get("back").filter(|back| is_ours(back));
     let mut response = see_other(back.unwrap_or("/"));
     if let Some(word) = form.get("zone") {
         let zone = Zone::parse(word).ok_or_else(|| {

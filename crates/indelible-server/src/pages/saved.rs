@@ -14,18 +14,15 @@ use crate::query_string::wrong;
 use crate::trail::bounded;
 
 /// Keeps or forgets.
-#[allow(clippy::nonminimal_bool, reason = "it reads as the sentence above it")]
 pub(super) async fn change(call: &Call, body: Body) -> Result<Answer, Problem> {
     let form = form(call, body, &["name", "question", "forget"]).await?;
     let name = form.get("name").unwrap_or_default().trim().to_owned();
-    // a question is a query string of the search page, and nothing else
     let question = form.get("question").unwrap_or_default().to_owned();
-    if !question.is_empty() && !(question.starts_with('?') && question.bytes().all(|byte| (0x21..0x7f).contains(&byte)))
-    {
+    if !is_question(&question) {
         return Err(wrong("question", "wrong-value", "a search is kept by the query string of its page".to_owned()));
     }
     let forget = form.get("forget").is_some();
-    let owner = owner(call);
+    let owner = call.caller().to_owned();
     let word = if forget { "forget" } else { "keep" };
     let event = call.event_of(Action::Configure).resource("search", &name).attribute("change", word);
     let event = event.attribute("question", bounded(&question));
@@ -43,12 +40,13 @@ pub(super) async fn change(call: &Call, body: Body) -> Result<Answer, Problem> {
 
 /// Those of the caller: name and question.
 pub(super) async fn list(call: &Call) -> Result<Vec<(String, String)>, Problem> {
-    let (app, owner) = (Arc::clone(&call.app), owner(call));
+    let (app, owner) = (Arc::clone(&call.app), call.caller().to_owned());
     blocking(move || app.searches.of(&owner)).await?.map_err(problem)
 }
 
-fn owner(call: &Call) -> String {
-    call.identity.as_ref().map(|identity| identity.name.as_str().to_owned()).unwrap_or_default()
+/// A query string of the search page, and nothing else.
+fn is_question(text: &str) -> bool {
+    text.is_empty() || (text.starts_with('?') && text.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 fn problem(error: SearchesError) -> Problem {

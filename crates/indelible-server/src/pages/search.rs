@@ -14,9 +14,10 @@ use super::chart::{Chart, interval};
 use super::columns::{self, Column, Row};
 use super::copies::{Copies, copies};
 use super::html::{self, response};
+use super::said;
 use super::shell::Shell;
 use crate::api::count;
-use crate::api::find::found;
+use crate::api::find::{self, found};
 use crate::call::{Answer, Call};
 use crate::logs::LogHandle;
 use crate::problem::Problem;
@@ -64,11 +65,11 @@ impl Asked {
     }
 
     fn from(&self) -> Option<&str> {
-        Some(self.from.as_str()).filter(|from| !from.is_empty())
+        said(&self.from)
     }
 
     fn to(&self) -> Option<&str> {
-        Some(self.to.as_str()).filter(|to| !to.is_empty())
+        said(&self.to)
     }
 
     /// The parameters of the same question, for links.
@@ -139,11 +140,11 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     request.order = if asked.order == "asc" { Order::OldestFirst } else { Order::NewestFirst };
     request.limit = HITS;
     request.cursor = parameters.get("cursor").map(str::to_owned);
-    request.time = call.app.config.limits.query_time.duration();
+    request.time = asking.time();
     let is_first = request.cursor.is_none();
     let (entries, page) = found(&log, &asking.index, request).await?;
     // a page further on adds rows to the table; what stands above it is there already
-    let span = asking.span(&asked.q).await?;
+    let span = if is_first { asking.span(&asked.q).await? } else { None };
     let length = span.map_or("1d", |(first, last)| interval((last - first) / 1_000_000_000));
     let over_time =
         if is_first { Some(asking.stats(&asked.q, &["outcome"], Some(length), 2_000).await?) } else { None };
@@ -211,14 +212,8 @@ fn unreadable(
 }
 
 async fn recorded(call: &Call, log: &LogHandle, asked: &Asked, hits: usize) -> Result<Mark, Problem> {
-    let q = bounded(&asked.q);
-    let mut event = call.event().resource_count("log", log.name(), hits as u64).attribute("query", q.as_str());
-    if let Some(from) = asked.from() {
-        event = event.attribute("from", from);
-    }
-    if let Some(to) = asked.to() {
-        event = event.attribute("to", to);
-    }
+    let told = find::Asked::new(&asked.q, asked.from(), asked.to());
+    let event = told.describe(call.event().resource_count("log", log.name(), hits as u64));
     call.record(log, event.attribute("hits", count(hits as u64))).await
 }
 

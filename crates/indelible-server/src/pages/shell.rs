@@ -73,8 +73,8 @@ impl Shell {
             is_here: here.contains(&call.route.operation),
             waiting: if *word == "Approvals" { app.door.holds().list().len() as u64 } else { 0 },
         };
-        let sources = app.watched.sources_of(log.name());
-        let verdicts = may(Action::Search).then(|| (integrity(app, log), completeness(sources.as_deref())));
+        let verdicts =
+            may(Action::Search).then(|| (integrity(app, log), app.watched.look_at_sources(log.name(), completeness)));
         Self {
             who: call.identity.as_ref().map(|identity| Who { name: identity.name.to_string(), role: identity.role }),
             places: PLACES.iter().filter(|place| may(place.2)).map(place).collect(),

@@ -12,7 +12,7 @@ use indelible_event::words::Action;
 
 use super::html::{self, response};
 use super::shell::Shell;
-use super::{cookies, see_other};
+use super::{cookies, is_ours, see_other};
 use crate::api::form;
 use crate::call::{Answer, Call};
 use crate::problem::{Kind, Problem};
@@ -78,20 +78,19 @@ pub(super) async fn signed_in(
 }
 
 /// Ends the session.
-#[allow(clippy::collapsible_if, reason = "who it is is asked only where there is a session")]
 pub(super) async fn end(call: &Call) -> Result<Answer, Problem> {
     if !cookies::is_same_origin(&call.parts) {
         return Err(Problem::new(Kind::Forbidden, "a sign-out must come from a page of this server"));
     }
     let now = call.app.environment.now_seconds();
     let mut mark = Mark::not_needed(SAYS_NOTHING);
-    if let Some(text) = cookies::get(&call.parts.headers, cookies::SESSION) {
-        if let Some(identity) = call.app.sessions.find(text, &call.app.tokens, now) {
-            // what somebody gives up they give up, even where it cannot be recorded
-            call.app.sessions.end(text);
-            let event = call.event_of_identity(Action::Logout, &identity, "session");
-            mark = call.record(call.app.logs.first(), event).await?;
-        }
+    if let Some(text) = cookies::get(&call.parts.headers, cookies::SESSION)
+        && let Some(identity) = call.app.sessions.find(text, &call.app.tokens, now)
+    {
+        // what somebody gives up they give up, even where it cannot be recorded
+        call.app.sessions.end(text);
+        let event = call.event_of_identity(Action::Logout, &identity, "session");
+        mark = call.record(call.app.logs.first(), event).await?;
     }
     let mut response = see_other("/sign-in");
     response.headers_mut().append(SET_COOKIE, cookies::drop_session());
@@ -114,11 +113,7 @@ fn may_look(role: Role) -> bool {
 
 /// Where to go after signing in: a path of ours, or the first page.
 fn within(next: Option<&str>) -> &str {
-    next.filter(|next| {
-        let ours = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/\\");
-        ours && !next.starts_with("/sign-") && next.bytes().all(|byte| (0x21..0x7f).contains(&byte))
-    })
-    .unwrap_or("/")
+    next.filter(|next| is_ours(next) && !next.starts_with("/sign-")).unwrap_or("/")
 }
 
 fn sentence(text: &str) -> String {

@@ -10,7 +10,7 @@ use indelible_detect::alert::Alert;
 use indelible_detect::book::AlertFilter;
 use indelible_event::time::RecordedTime;
 use indelible_event::view::EventView;
-use indelible_search::{Order, SearchRequest};
+use indelible_search::Order;
 
 use super::ask::{Asking, Counted};
 use super::chart::{Chart, interval};
@@ -19,7 +19,6 @@ use super::html;
 use super::shell::{Shell, term};
 use crate::api::alerts::visible;
 use crate::api::blocking;
-use crate::api::find::found;
 use crate::call::{Answer, Call};
 use crate::problem::Problem;
 use crate::query_string::wrong;
@@ -145,11 +144,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
 
 /// The first or last event: where it stands, and when it was.
 async fn one(asking: &Asking<'_>, shell: &Shell, q: &str, order: Order) -> Result<Option<(u64, String)>, Problem> {
-    let mut request = SearchRequest::new(asking.wanted(q)?);
-    request.order = order;
-    request.limit = 1;
-    request.time = asking.time();
-    let (entries, _) = found(&asking.log, &asking.index, request).await?;
+    let entries = asking.entries(asking.wanted(q)?, order, 1).await?;
     Ok(entries.first().and_then(|(index, entry)| {
         let view = EventView::parse(entry).ok()?;
         Some((*index, shell.zone.event(&view.time, view.time_unix_ns)))
@@ -157,11 +152,8 @@ async fn one(asking: &Asking<'_>, shell: &Shell, q: &str, order: Order) -> Resul
 }
 
 async fn newest(asking: &Asking<'_>, shell: &Shell, q: &str) -> Result<Vec<Row>, Problem> {
-    let mut request = SearchRequest::new(asking.wanted(q)?);
-    request.limit = LISTED;
-    request.time = asking.time();
     let columns = columns::chosen(None)?;
-    let (entries, _) = found(&asking.log, &asking.index, request).await?;
+    let entries = asking.entries(asking.wanted(q)?, Order::NewestFirst, LISTED).await?;
     let rows = entries
         .iter()
         .filter_map(|(index, entry)| Some(columns::row(shell, &columns, *index, &EventView::parse(entry).ok()?)));
@@ -213,9 +205,7 @@ async fn rights(call: &Call, id: &str) -> Result<Vec<Right>, Problem> {
     let app = Arc::clone(&call.app);
     let rows = blocking(move || app.tokens.list()).await?.map_err(Problem::internal)?;
     let now = call.app.environment.now_seconds();
-    let live = rows.into_iter().filter(|row| {
-        row.name.as_str() == id && row.revoked.is_none() && row.expires.is_none_or(|expires| expires > now)
-    });
+    let live = rows.into_iter().filter(|row| row.name.as_str() == id && row.is_live(now));
     let rights = live.map(|row| {
         let may: Vec<&str> = Action::ALL.into_iter().filter(|action| row.role.may(*action)).map(Action::word).collect();
         let logs = row.logs.map_or_else(|| "every log".to_owned(), |logs| format!("the logs {}", logs.join(", ")));

@@ -4,29 +4,19 @@
 use axum::http::Method;
 use indelible_access::Action;
 
-use super::{Face, Operation, Route, Trace};
-
-const fn route(
-    operation: Operation,
-    method: Method,
-    path: &'static str,
-    action: Option<Action>,
-    trace: Trace,
-) -> Route {
-    Route { operation, method, path, action, trace, face: Face::Page }
-}
+use super::{ABOUT_THE_SERVER, Face, Operation, Route, Trace, faced};
 
 const fn look(operation: Operation, path: &'static str, action: Action) -> Route {
-    route(operation, Method::GET, path, Some(action), Trace::EachBeforeAnswer)
+    faced(Face::Page, operation, Method::GET, path, Some(action), Trace::EachBeforeAnswer)
 }
 
 const fn deed(operation: Operation, path: &'static str, action: Action) -> Route {
-    route(operation, Method::POST, path, Some(action), Trace::EachBeforeAnswer)
+    faced(Face::Page, operation, Method::POST, path, Some(action), Trace::EachBeforeAnswer)
 }
 
 /// Open to anybody; says nothing of a log.
 const fn open(operation: Operation, method: Method, path: &'static str) -> Route {
-    route(operation, method, path, None, Trace::Not("says nothing about what is in a log"))
+    faced(Face::Page, operation, method, path, None, ABOUT_THE_SERVER)
 }
 
 /// How far an export is follows from its own two events; a page that asks each second would bury them.
@@ -58,7 +48,7 @@ pub static PAGES: [Route; 33] = [
     deed(Operation::TestReceiver, "/settings/receivers/{name}/test", Action::HandleAlerts),
     look(Operation::Export, "/export", Action::Export),
     deed(Operation::Export, "/exports", Action::Export),
-    route(Operation::ShowExport, Method::GET, "/exports/{id}", Some(Action::Export), EXPORT_TOLD),
+    faced(Face::Page, Operation::ShowExport, Method::GET, "/exports/{id}", Some(Action::Export), EXPORT_TOLD),
     look(Operation::Export, "/exports/{id}/file", Action::Export),
     open(Operation::SignInPage, Method::GET, "/sign-in"),
     open(Operation::SignIn, Method::POST, "/sign-in"),

@@ -12,6 +12,11 @@ impl Seen {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
+
+    /// The cookie it sets, as a browser sends it back.
+    fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
 }
 
 impl Bench {
@@ -32,8 +37,7 @@ impl Bench {
     }
 
     async fn session(&self) -> String {
-        let seen = self.sign_in(&self.token, "/").await;
-        seen.header("set-cookie").split(';').next().unwrap().to_owned()
+        self.sign_in(&self.token, "/").await.cookie()
     }
 
     fn token_of(&self, name: &str, role: Role) -> (String, String) {
@@ -116,8 +120,7 @@ async fn a_page_of_somebody_else_changes_nothing() {
 async fn a_session_ends_with_its_token() {
     let bench = Bench::new(false);
     let (id, text) = bench.token_of("ana", Role::Read);
-    let seen = bench.sign_in(&text, "/").await;
-    let cookie = seen.header("set-cookie").split(';').next().unwrap().to_owned();
+    let cookie = bench.sign_in(&text, "/").await.cookie();
     assert_eq!(bench.browse("GET", ENTRY, &[("cookie", &cookie)], String::new()).await.status, 200);
     bench.app.tokens.revoke(&id, 1).unwrap();
     assert_eq!(bench.browse("GET", ENTRY, &[("cookie", &cookie)], String::new()).await.status, 401);
@@ -127,8 +130,7 @@ async fn a_session_ends_with_its_token() {
 async fn every_page_asks_who_one_is_and_obeys_roles() {
     let bench = Bench::new(false);
     let (_, text) = bench.token_of("boss", Role::Approver);
-    let seen = bench.sign_in(&text, "/approvals").await;
-    let cookie = seen.header("set-cookie").split(';').next().unwrap().to_owned();
+    let cookie = bench.sign_in(&text, "/approvals").await.cookie();
     for route in
         crate::routes::pages::PAGES.iter().filter(|route| route.method == Method::GET && route.action.is_some())
     {
