@@ -55,10 +55,11 @@ async function start(data, config) {
   const arguments_ = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error", ...(config ? ["--config", config] : [])];
   // variables of that name are settings to the program
   const { INDELIBLE_BIN, ...environment } = process.env;
-  const child = spawn(INDELIBLE_BIN, arguments_, { env: { ...environment, INDELIBLE_ADMIN_TOKEN: ADMIN }, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(INDELIBLE_BIN, arguments_, { env: { ...environment, INDELIBLE_ADMIN_TOKEN: ADMIN }, stdio: ["ignore", "ignore", "pipe"] });
   let told = "";
   const url = await new Promise((resolve, reject) => {
-    child.stdout.on("data", (piece) => {
+    // it tells people where it is, and people read standard error
+    child.stderr.on("data", (piece) => {
       told += piece;
       const found = /^URL: *(\S+)/m.exec(told);
       if (found) resolve(found[1]);
