@@ -195,7 +195,7 @@ test("a held call waits for a person, who decides on the page", async () => {
 test("times are shown in the source's zone, in UTC and in one's own, and say which", async () => {
   const page = await here.open();
   const choose = async (zone) => {
-    await page.getByLabel("You and how things are shown").click();
+    await page.locator("summary", { hasText: "and how things are shown" }).click();
     await page.getByLabel("Times in").selectOption(zone);
     await page.getByRole("button", { name: "Apply" }).click();
     await settled(page);
@@ -278,7 +278,8 @@ test("every page meets WCAG 2.2 AA as far as axe can tell, light and dark, and f
       for (const width of [360, 2560]) {
         await page.setViewportSize({ width, height: 900 });
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        if (wide > width) told.push(`${name} (${colorScheme}) is ${wide} pixels wide at ${width}`);
+        const cause = () => [...document.querySelectorAll("main *")].filter((element) => element.getBoundingClientRect().right > innerWidth).map((element) => element.outerHTML.slice(0, 80)).at(-1);
+        if (wide > width) told.push(`${name} (${colorScheme}) is ${wide} pixels wide at ${width}: ${await page.evaluate(cause)}`);
       }
       await page.setViewportSize({ width: 1280, height: 900 });
     }
@@ -287,18 +288,18 @@ test("every page meets WCAG 2.2 AA as far as axe can tell, light and dark, and f
   assert.deepEqual(told, []);
 });
 
-test("a first page is small", async () => {
-  const page = await here.open();
-  const sizes = [];
-  page.on("response", async (response) => {
-    const sent = await response.request().sizes().catch(() => null);
-    if (sent) sizes.push(sent.responseBodySize);
-  });
-  await page.context().clearCookies({ name: "none" });
+test("a first page is at most 100 KiB, with all that it needs", async () => {
+  const page = await here.afresh(await here.open());
+  const answers = [];
+  page.on("response", (answer) => answers.push(answer));
   await page.goto(here.url);
   await settled(page);
+  const sizes = await Promise.all(answers.map(async (answer) => {
+    const { responseBodySize, responseHeadersSize } = await answer.request().sizes();
+    return responseBodySize + responseHeadersSize;
+  }));
   const sum = sizes.reduce((total, size) => total + size, 0);
-  assert.ok(sum > 10_000 && sum < 100 * 1024, `${sum} bytes`);
+  assert.ok(answers.length > 4 && sum < 100 * 1024, `${sum} bytes in ${answers.length} answers`);
 });
 
 // last: it takes the server's place
@@ -306,10 +307,9 @@ test("in a tampered copy the changed entry is not verified, and its neighbours i
   const { entry } = await here.tampered();
   const page = await here.open();
   await page.goto(`${here.url}/events/main/${entry}`);
-  assert.match(await page.locator("[data-entry]").textContent(), /eviria@example\.com/, "the server shows what was changed");
   await page.getByRole("button", { name: "Verify" }).click();
   await page.locator("output.wrong").waitFor();
-  assert.match(await page.locator("output").textContent(), /NOT VERIFIED\. The root: .* not the root that was signed/);
+  assert.match(await page.locator("output").textContent(), /NOT VERIFIED\. The entry's bytes: the log holds other bytes than this page shows/);
   await page.goto(`${here.url}/events/main/400`);
   await page.getByRole("button", { name: "Verify" }).click();
   await page.locator("output.done").waitFor();

@@ -93,6 +93,11 @@ export async function world() {
     tokens,
     api,
     get url() { return server.url; },
+    /** A page of a browser that has the session of another page, and nothing in its cache. */
+    async afresh(page) {
+      const context = await browser.newContext({ storageState: await page.context().storageState() });
+      return context.newPage();
+    },
     /** A page of a browser of its own, signed in as the holder of a token. */
     async open(who = "admin", options = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, timezoneId: "Europe/Berlin", locale: "en-GB", ...options });
@@ -117,9 +122,8 @@ export async function world() {
       bytes.write("eviria", at);
       rmSync(bundle);
       writeFileSync(bundle, bytes);
-      const before = bytes.subarray(0, at);
       server = await start(copy);
-      return { entry: before.toString("latin1").split('{"action":').length - 2 };
+      return { entry: entryAt(bytes, at) };
     },
     async end() {
       await browser.close();
@@ -128,6 +132,14 @@ export async function world() {
       if (!process.env.KEEP) rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Which entry of a bundle a byte belongs to (C2SP tlog-tiles, "Log Entries": each entry after its length in two bytes). */
+function entryAt(bundle, at) {
+  for (let entry = 0, begin = 0; ; entry += 1) {
+    begin += 2 + bundle.readUInt16BE(begin);
+    if (at < begin) return entry;
+  }
 }
 
 /** Every page, by a name for its picture. */
