@@ -68,6 +68,7 @@ pub(crate) async fn finish(app: &Arc<App>) {
     app.trail.empty_reserve().await;
     app.refusals.flush(&app.trail, &app.logs, WINDOW_MIN).await;
     app.published_reads.flush(&app.trail, &app.logs, All::Yes).await;
+    keep_mark(app, &mut None).await;
     if let Err(error) = app.door.save_budgets() {
         tracing::warn!(%error, "what is used of the budgets could not be written");
     }

@@ -29,6 +29,7 @@ mod pages;
 
 mod assemble;
 mod background;
+mod connections;
 pub mod guard;
 mod indexer;
 mod protocols;

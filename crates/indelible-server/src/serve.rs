@@ -3,48 +3,31 @@
 //! The order of a stop: no new connections; running requests go on until their time is over; the sums of the trail; the event
 //! of the stop; each log commits, seals and publishes what waits. A kill at any point loses at most the sums.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response};
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use indelible_access::{Minted, TokenError, TokenText};
 use indelible_event::build::EventBuilder;
-use indelible_event::doors::BoxFuture;
 use indelible_event::words::{Action, ActorType};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tower::Service as _;
 
 use crate::api::count;
 use crate::app::App;
 use crate::assemble::{AssembleError, Assembled, assemble};
-use crate::call::Peer;
-use crate::config::{Config, LimitsConfig};
-use crate::gate::router;
+use crate::config::Config;
+use crate::connections::{Doorway, accept};
 use crate::logs::LogHandle;
 use crate::problem::Problem;
-use crate::protocols::{Protocols, begins_http2};
 use crate::tls::{TlsError, acceptor};
 use crate::trail::{OWN_SOURCE_ID, bounded};
 use crate::{alerts, background, guard, indexer, watch as watching_logs};
-
-/// How long to wait after the operating system refused a connection (no file handles, …).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the stop waits for the outcomes of exports and followers to be put on record.
 const LAST_OUTCOMES_TIME: Duration = Duration::from_secs(10);
@@ -146,6 +129,7 @@ pub async fn run(
     record_start(&assembled, address).await?;
     let admin_token = admin(&app, admin_token).await?;
     app.gateways.begin(app.logs.first()).await.map_err(AssembleError::from)?;
+    let doorway = Doorway { listener, tls, stopping: stopping.clone() };
     let each_second = background::start_each_second(&app, stopping.clone());
     let sums = background::start(&app, stopping);
     let mut threads = indexer::start(&app);
@@ -153,20 +137,20 @@ pub async fn run(
     threads.extend(alerts::start(&app));
     threads.extend(guard::start(&app));
     ready(Ready {
-        url: url(&app.config, address, tls.is_some()),
+        url: url(&app.config, address, doorway.tls.is_some()),
         address,
         admin_token,
         data_dir: app.config.server.data.clone(),
         logs: assembled.opened.iter().map(|(log, opened)| (log.name().to_owned(), opened.created)).collect(),
-        tls: tls.is_some(),
+        tls: doorway.tls.is_some(),
         gateways: app.gateways.mounts(),
         policy: policy_words(&app),
     });
 
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    accept(&app, &limits, &listener, tls.as_ref(), &graceful, &mut connections, shutdown).await;
-    drop(listener);
+    accept(&app, &limits, &doorway, &graceful, &mut connections, shutdown).await;
+    drop(doorway);
     stop.send_replace(true);
     if tokio::time::timeout(limits.shutdown_time.duration(), graceful.shutdown()).await.is_err() {
         tracing::warn!(open = connections.len(), "requests were cut off: they took longer than `limits.shutdown_time`");
@@ -317,117 +301,5 @@ pub(crate) fn url(config: &Config, address: impl Display, tls: bool) -> String {
     match &config.server.public_url {
         Some(url) => url.clone(),
         None => format!("{}://{address}", if tls { "https" } else { "http" }),
-    }
-}
-
-/// Accepts connections until the stop.
-async fn accept(
-    app: &Arc<App>,
-    limits: &LimitsConfig,
-    listener: &TcpListener,
-    tls: Option<&TlsAcceptor>,
-    graceful: &GracefulShutdown,
-    connections: &mut JoinSet<()>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let router = router(app);
-    let server = Arc::new(Protocols::new(limits));
-    let room = Arc::new(Semaphore::new(usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS)));
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let next = async {
-            let place = Arc::clone(&room).acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            next = next => next,
-            () = &mut shutdown => return,
-        };
-        while connections.try_join_next().is_some() {}
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let one = Connection {
-            requests: Requests { router: router.clone(), peer: Peer(peer.ip().to_canonical()) },
-            protocols: Arc::clone(&server),
-            watcher: graceful.watcher(),
-            handshake_time: limits.header_time.duration(),
-        };
-        let (tls, app) = (tls.cloned(), Arc::clone(app));
-        connections.spawn(async move {
-            app.metrics.connections.inc();
-            one.run(stream, tls).await;
-            app.metrics.connections.dec();
-            drop(place);
-        });
-    }
-}
-
-/// One connection and the requests on it.
-struct Connection {
-    requests: Requests,
-    protocols: Arc<Protocols>,
-    watcher: Watcher,
-    handshake_time: Duration,
-}
-
-impl Connection {
-    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection answers slowly: TCP_NODELAY was refused");
-        }
-        let protocols = Arc::clone(&self.protocols);
-        let Some(tls) = tls else {
-            match tokio::time::timeout(self.handshake_time, begins_http2(&stream)).await {
-                Ok(Ok(true)) => self.serve(&protocols.http2, stream).await,
-                Ok(Ok(false)) => self.serve(&protocols.http1, stream).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a connection ended before its first request"),
-                Err(_) => tracing::debug!("a connection began with nothing"),
-            }
-            return;
-        };
-        match tokio::time::timeout(self.handshake_time, tls.accept(stream)).await {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.serve(&protocols.http2, stream).await;
-            }
-            Ok(Ok(stream)) => self.serve(&protocols.http1, stream).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
-        }
-    }
-
-    async fn serve(
-        self,
-        protocol: &auto::Builder<TokioExecutor>,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    ) {
-        let connection = protocol.serve_connection(TokioIo::new(stream), self.requests).into_owned();
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(error = %error, "a connection ended early");
-        }
-    }
-}
-
-/// Hands requests of one connection to the router, with the client's address.
-#[derive(Clone)]
-struct Requests {
-    router: Router,
-    peer: Peer,
-}
-
-impl hyper::service::Service<Request<Incoming>> for Requests {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
-        let mut router = self.router.clone();
-        Box::pin(async move { router.call(request).await })
     }
 }

@@ -56,7 +56,8 @@ fn a_gateway_counts_its_events_without_a_gap_over_starts_and_crashes() {
     let folder = server.stop();
     let mark = folder.path().join("data/gateway.mark");
     let after_the_first = std::fs::read(&mark).unwrap();
-    assert!(String::from_utf8_lossy(&after_the_first).ends_with("\n81 gateway/models\n"));
+    let marked = String::from_utf8_lossy(&after_the_first);
+    assert!(marked.ends_with("\n81 gateway/models\n"), "{marked}");
 
     let server = Server::start_in(folder, config());
     ask_many(&server, 8);

@@ -111,6 +111,19 @@ fn whatever_was_acknowledged_before_a_stop_is_there_after_it() {
     }
 }
 
+#[test]
+fn a_stop_does_not_wait_for_connections_on_which_nothing_came() {
+    let mut config = Config::default();
+    config.limits.header_time = Period::seconds(86_400);
+    config.limits.shutdown_time = Period::seconds(86_400);
+    let server = Server::start_with(config);
+    let kept_in_store = TcpStream::connect(server.ready.address).unwrap();
+    // connections are taken in their order: after this answer the one above was taken too
+    assert_eq!(server.get("/healthz").status, 200);
+    server.stop();
+    assert_eq!((&kept_in_store).read(&mut [0; 1]).unwrap_or(0), 0);
+}
+
 /// A server with a certificate of its own, and settings of a client that trusts it.
 fn with_certificate() -> (Server, rustls::ClientConfig) {
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
