@@ -7,12 +7,16 @@ import http from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 const require = createRequire(join(process.env.PAGES_MODULES, "x.js"));
 const { chromium } = require("playwright-core");
+
+/** A module of those that are installed for these tests. */
+export const installed = (name) => import(pathToFileURL(require.resolve(name)));
 export const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-const ADMIN = "only-for-these-tests-0123456789abcdef";
+export const ADMIN = "only-for-these-tests-0123456789abcdef";
 const EVENTS = 600;
 
 /** A model that answers at once: what stands behind the gateway. */
@@ -51,8 +55,8 @@ function* happenings(now) {
 }
 
 /** Starts the program over a data folder; gives its address when it listens. */
-async function start(data, config) {
-  const arguments_ = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--log-level", "error", ...(config ? ["--config", config] : [])];
+export async function start(data, config, port = 0) {
+  const arguments_ = ["serve", "--data", data, "--listen", `127.0.0.1:${port}`, "--log-level", "error", ...(config ? ["--config", config] : [])];
   // variables of that name are settings to the program
   const { INDELIBLE_BIN, ...environment } = process.env;
   const child = spawn(INDELIBLE_BIN, arguments_, { env: { ...environment, INDELIBLE_ADMIN_TOKEN: ADMIN }, stdio: ["ignore", "ignore", "pipe"] });
@@ -67,6 +71,12 @@ async function start(data, config) {
     child.on("exit", (code) => reject(new Error(`the server ended with ${code}: ${told}`)));
   });
   return { child, url, stop: async () => { child.kill(); await once(child, "exit"); } };
+}
+
+/** The browser. */
+export function chromiumOfDebian() {
+  const quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+  return chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--headless", "--no-sandbox", ...quiet] });
 }
 
 /** The world that tests look at. */
@@ -87,7 +97,7 @@ export async function world() {
   await api("POST", "/v1/events", lines, "application/x-ndjson");
   const token = async (name, role) => JSON.parse(await api("POST", "/v1/tokens", JSON.stringify({ name, role }))).token;
   const tokens = { admin: ADMIN, read: await token("auditor", "read"), gateway: await token("assistant-app", "gateway"), boss: await token("boss", "approver") };
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+  const browser = await chromiumOfDebian();
 
   return {
     tokens,

@@ -57,6 +57,12 @@ impl Default for Holder {
 }
 
 impl Holder {
+    /// A person without roles and groups.
+    #[must_use]
+    pub fn human() -> Self {
+        Self { actor_type: ActorType::Human, roles: Vec::new(), groups: Vec::new() }
+    }
+
     /// Checks a description. A name that stands twice is kept once.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ impl fmt::Display for TokenName {
 /// The holder of a live token.
 #[derive(Debug)]
 pub struct Identity {
-    /// The token's public id (`tok_…`), by which it is listed and revoked.
+    /// The token's public id (`tok_…`), by which it is listed and revoked; of somebody whom a provider knows `oidc_…`, made of both.
     pub id: String,
     /// Its name: who acts.
     pub name: TokenName,
@@ -80,6 +80,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Somebody of whom a provider says who they are; `id` is not a token's.
+    #[must_use]
+    pub fn of_provider(id: String, name: TokenName, role: Role, holder: Holder, logs: Option<Vec<String>>) -> Self {
+        Self { id, name, role, holder, logs, expires: None, used: AtomicI64::new(0) }
+    }
+
     /// Whether the token may touch the log `name`. The check never tells whether that log exists.
     #[must_use]
     pub fn may_use_log(&self, name: &str) -> bool {

@@ -4,8 +4,8 @@
 //! the look-up of a request's token touches memory only and takes no time that depends on stored secrets; a token that was
 //! revoked or has expired opens nothing from then on. Never: knows HTTP, a log, or the store; writes a secret anywhere.
 //!
-//! Reading order: what a role may do, a token's text and hash, who holds and presents it, the book of tokens and its file; then the door
-//! that gateways ask.
+//! Reading order: what a role may do, a token's text and hash, who holds and presents it, the book of tokens and its file; sessions and
+//! sign-in by a provider's word; then the door that gateways ask.
 
 pub mod role;
 pub mod token;
@@ -17,6 +17,8 @@ pub mod book;
 mod file;
 pub mod searches;
 pub mod session;
+
+pub mod oidc;
 
 pub mod budget;
 pub mod halt;

@@ -27,6 +27,14 @@ function sendOnlyWhatIsSaid(form) {
   });
 }
 
+/** Looks again every so many seconds, as long as somebody sees it and has not begun to write. Each look is recorded, as by hand. */
+function lookAgain(part) {
+  setInterval(() => {
+    const writing = [...part.querySelectorAll("input")].some((input) => input.value !== "" || input === document.activeElement);
+    if (!writing && !document.hidden) location.reload();
+  }, Number(part.dataset.reload) * 1000);
+}
+
 // ---- copying ----------------------------------------------------------------------------------------------------------------
 
 async function copy(button, text) {
@@ -182,9 +190,13 @@ function begin(root) {
     button.addEventListener("click", () => copy(button, new URL(button.dataset.copy, location.href).href));
   });
   each(root, "[data-chart]", drawChart);
+  each(root, "[data-reload]", lookAgain);
 }
 
 document.addEventListener("keydown", onKey);
 // menus close when one goes elsewhere
 document.addEventListener("click", (event) => each(document, "details.menu[open]", (menu) => { if (!menu.contains(event.target)) menu.open = false; }));
 begin(document);
+// in a narrow window the page one is on may lie beyond the edge
+const place = document.querySelector(".places [aria-current]");
+if (place) place.closest("nav").scrollLeft = place.offsetLeft - place.closest("nav").offsetLeft;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use indelible_access::TokenBook;
 use indelible_access::door::Door;
 use indelible_access::searches::SavedSearches;
-use indelible_access::session::{SessionBook, SessionTimes};
+use indelible_access::session::SessionBook;
 use indelible_event::env::{Clock, Randomness, RandomnessError};
 use indelible_event::id::EventId;
 use tokio::sync::{Semaphore, watch};
@@ -20,6 +20,7 @@ use crate::guard::Guarded;
 use crate::logs::LogSet;
 use crate::metrics::Metrics;
 use crate::pages::exports::Exports;
+use crate::pages::sign_in_oidc::OpenId;
 use crate::trail::Trail;
 use crate::trail::published_reads::PublishedReads;
 use crate::trail::refusals::Refusals;
@@ -31,9 +32,6 @@ use crate::watched::Watched;
 /// The unit in which memory for bodies is shared out. Bodies up to this size need no share: the number of connections bounds
 /// them.
 pub(crate) const BODY_SHARE_BYTES: usize = 64 * 1024;
-
-/// How long somebody stays signed in at a browser.
-const SESSION_TIMES: SessionTimes = SessionTimes { age: 12 * 3_600, idle: 3_600 };
 
 /// Everything a request can reach.
 #[derive(Debug)]
@@ -47,6 +45,8 @@ pub(crate) struct App {
     pub(crate) exports: Exports,
     /// Who is signed in at a browser.
     pub(crate) sessions: SessionBook,
+    /// The provider that people may sign in with.
+    pub(crate) open_id: Option<OpenId>,
     pub(crate) logs: LogSet,
     /// Where content is sealed.
     pub(crate) vault: OpenVault,
@@ -78,6 +78,7 @@ pub(crate) struct App {
 
 /// What an application is put together from.
 pub(crate) struct Parts {
+    pub(crate) open_id: Option<OpenId>,
     pub(crate) tokens: TokenBook,
     pub(crate) searches: SavedSearches,
     pub(crate) logs: LogSet,
@@ -127,7 +128,7 @@ impl App {
         parts: Parts,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, RandomnessError> {
-        let Parts { tokens, searches, logs, vault, door, gateways, reserve, rules, alerts } = parts;
+        let Parts { open_id, tokens, searches, logs, vault, door, gateways, reserve, rules, alerts } = parts;
         let metrics = Arc::new(Metrics::new());
         let share = |count: u64| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
         Ok(Self {
@@ -146,7 +147,8 @@ impl App {
             alerts,
             guarded: Guarded::default(),
             metrics,
-            sessions: SessionBook::new(SESSION_TIMES, Arc::clone(&environment.randomness)),
+            sessions: SessionBook::new(config.sign_in.times(), Arc::clone(&environment.randomness)),
+            open_id,
             exports: Exports::default(),
             request_ids: RequestIds::new(&*environment.randomness)?,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory.in_memory() / BODY_SHARE_BYTES)),

@@ -22,6 +22,7 @@ use crate::config::{Config, LogConfig};
 use crate::gateways::{Gateways, GatewaysError};
 use crate::guard;
 use crate::logs::{LogHandle, LogSet, Published};
+use crate::pages::sign_in_oidc::{OpenId, OpenIdError};
 use crate::telemetry::chain;
 use crate::trail::reserve::{RESERVE_BYTES, Reserve};
 use crate::vault::OpenVault;
@@ -61,6 +62,9 @@ pub enum AssembleError {
     /// The tokens could not be loaded.
     #[error("cannot open the tokens")]
     Tokens(#[from] TokenError),
+    /// The provider that people sign in with cannot be set up.
+    #[error("cannot set up the sign-in with a provider")]
+    OpenId(#[from] OpenIdError),
     /// Alerts cannot be looked after.
     #[error("cannot look after alerts")]
     Alerts(#[from] AlertsError),
@@ -119,7 +123,8 @@ pub(crate) fn assemble(config: Config, stopping: watch::Receiver<bool>) -> Resul
     let alerts = Alerts::open(&config, &root)?;
     let rules = RulesInForce::load(&config.detect);
     let searches = SavedSearches::open(&root.join("state.sqlite"))?;
-    let parts = Parts { tokens, searches, logs, vault, door, gateways, reserve, rules, alerts };
+    let open_id = OpenId::new(&config, &environment.randomness)?;
+    let parts = Parts { open_id, tokens, searches, logs, vault, door, gateways, reserve, rules, alerts };
     let app = Arc::new(App::new(config, environment, parts, stopping)?);
     Ok(Assembled { app, opened, _folder: folder })
 }

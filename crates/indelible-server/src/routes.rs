@@ -107,6 +107,10 @@ pub enum Operation {
     SignInPage,
     /// Sign in at a browser.
     SignIn,
+    /// `GET /sign-in/oidc`
+    SignInWithProvider,
+    /// `GET /sign-in/callback`
+    SignInFromProvider,
     /// Sign out.
     SignOut,
     /// How times and colours are shown to this browser.
@@ -177,6 +181,8 @@ impl Operation {
             Self::SaveSearch => "searches.save",
             Self::SignInPage => "pages.sign-in",
             Self::SignIn => "sessions.begin",
+            Self::SignInWithProvider => "sessions.ask-provider",
+            Self::SignInFromProvider => "sessions.begin-by-provider",
             Self::SignOut => "sessions.end",
             Self::Preferences => "pages.preferences",
             Self::Asset => "pages.asset",
@@ -395,6 +401,8 @@ mod tests {
              GET /exports/{id}/file -> admin read\n\
              GET /sign-in -> anyone\n\
              POST /sign-in -> anyone\n\
+             GET /sign-in/oidc -> anyone\n\
+             GET /sign-in/callback -> anyone\n\
              POST /sign-out -> anyone\n\
              POST /preferences -> anyone\n\
              GET /help -> anyone\n\

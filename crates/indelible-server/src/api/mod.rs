@@ -87,6 +87,8 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         | Operation::SaveSearch
         | Operation::SignInPage
         | Operation::SignIn
+        | Operation::SignInWithProvider
+        | Operation::SignInFromProvider
         | Operation::SignOut
         | Operation::Preferences
         | Operation::Asset

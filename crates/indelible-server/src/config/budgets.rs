@@ -6,7 +6,8 @@ use indelible_access::budget::{Budget, BudgetScope, WINDOW_MAX, WINDOW_MIN};
 
 use super::Period;
 use super::gateways::{amount, amount_text, name, word};
-use super::keys::{ItemKey, Kind, item_key, put, time_within};
+use super::keys::{ItemKey, Kind, item_key};
+use super::values::{put, time_within};
 
 /// Every key of a `[[budget]]`.
 pub const BUDGET_KEYS: &[ItemKey<Budget>] = &[

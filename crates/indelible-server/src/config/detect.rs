@@ -6,7 +6,7 @@ use std::time::Duration;
 use indelible_detect::finding::Severity;
 
 use super::Period;
-use super::keys::{put, time};
+use super::values::{put, time};
 
 /// What watching looks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 mod tests {
     use super::super::{
         BUDGET_KEYS, Config, ConfigOverrides, KEYS, LLM_KEYS, LOG_KEYS, MCP_KEYS, PRICE_KEYS, RECEIVER_KEYS,
-        SOURCE_KEYS, load,
+        SIGN_IN_ROLE_KEYS, SOURCE_KEYS, load,
     };
 
     const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../indelible.example.toml");
@@ -36,11 +36,13 @@ mod tests {
         let uncommented: String = text
             .lines()
             // Only one of the two may be set.
-            .filter(|line| !line.contains("master_key_command"))
+            .filter(|line| !line.contains("master_key_command") && !line.starts_with("# client_secret_variable"))
             .map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line))
             .flat_map(|line| [line, "\n"])
             .collect();
-        let config = parse(&uncommented);
+        let role = "\n[[sign_in.oidc.role]]\ngroup = \"auditors\"\nrole = \"read\"\n";
+        let config = parse(&(uncommented + role));
+        assert_eq!(config.sign_in.oidc.roles.len(), 1);
         assert!(config.tls() && config.server.public_url.is_some() && config.logs.0[0].origin.is_some());
     }
 
@@ -63,6 +65,7 @@ mod tests {
         let names = names.chain(BUDGET_KEYS.iter().map(|key| key.name));
         let names = names.chain(RECEIVER_KEYS.iter().map(|key| key.name));
         assert_eq!(config.receivers.len(), 1);
+        let names = names.chain(SIGN_IN_ROLE_KEYS.iter().map(|key| key.name));
         let names = names.chain(SOURCE_KEYS.iter().map(|key| key.name));
         for name in names.chain(PRICE_KEYS.iter().map(|key| key.name)) {
             assert!(text.contains(&format!("\n#{name} = ")), "`{name}` is not in the example");

@@ -8,7 +8,8 @@ use indelible_gateway::mcp::action::Pattern;
 use indelible_gateway::mcp::rules::DenialForm;
 use indelible_gateway::route::{Capture, OnLogFailure, is_below};
 
-use super::keys::{ItemKey, Kind, item_key, path, put, size, time, url};
+use super::keys::{ItemKey, Kind, item_key};
+use super::values::{path, put, size, time, url};
 use super::{ByteSize, Period};
 
 /// Most gateways of a kind, and most prices.
@@ -263,7 +264,7 @@ pub const LLM_KEYS: &[ItemKey<LlmConfig>] = gateway_keys!(
             |g, t| put(&mut g.request_bytes, size(t, 64 * 1024, 1024 * MIB)),
         ),
         item_key("ca_file", Kind::Text, |g| shown(&g.ca_file), |g, t| put(&mut g.ca_file, path(t).map(Some))),
-        item_key("http2", Kind::Flag, |g| g.http2.to_string(), |g, t| put(&mut g.http2, super::keys::flag(t))),
+        item_key("http2", Kind::Flag, |g| g.http2.to_string(), |g, t| put(&mut g.http2, super::values::flag(t))),
     ]
 );
 

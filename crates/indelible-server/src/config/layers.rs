@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     BUDGET_KEYS, Config, GATEWAYS_MAX, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, LOGS_MAX, Logs, MCP_KEYS, PRICE_KEYS,
-    RECEIVER_KEYS, RECEIVERS_MAX, SOURCE_KEYS, SOURCES_EXPECTED_MAX,
+    RECEIVER_KEYS, RECEIVERS_MAX, SIGN_IN_ROLE_KEYS, SIGN_IN_ROLES_MAX, SOURCE_KEYS, SOURCES_EXPECTED_MAX,
 };
 use crate::near::nearest;
 
@@ -224,51 +224,48 @@ impl Layers {
     fn table(&mut self, positions: &Positions<'_>, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             let path = format!("{prefix}{}", name.get_ref());
-            let at = name.span().start;
             match path.as_str() {
-                "log" => {
-                    self.loaded.config.logs = Logs(self.list(positions, "log", value, LOG_KEYS, LOGS_MAX));
-                    continue;
-                }
-                "gateway" => {
-                    self.gateways(positions, value);
-                    continue;
-                }
+                "log" => self.loaded.config.logs = Logs(self.list(positions, &path, value, LOG_KEYS, LOGS_MAX)),
+                "gateway" => self.gateways(positions, value),
                 "receiver" => {
-                    self.loaded.config.receivers =
-                        self.list(positions, "receiver", value, RECEIVER_KEYS, RECEIVERS_MAX);
-                    continue;
+                    self.loaded.config.receivers = self.list(positions, &path, value, RECEIVER_KEYS, RECEIVERS_MAX);
                 }
                 "budget" => {
-                    self.loaded.config.budgets = self.list(positions, "budget", value, BUDGET_KEYS, BUDGETS_MAX);
-                    continue;
+                    self.loaded.config.budgets = self.list(positions, &path, value, BUDGET_KEYS, BUDGETS_MAX);
                 }
                 "source" => {
-                    let expected = self.list(positions, "source", value, SOURCE_KEYS, SOURCES_EXPECTED_MAX);
-                    self.loaded.config.sources.expected = expected;
-                    continue;
+                    let most = SOURCES_EXPECTED_MAX;
+                    self.loaded.config.sources.expected = self.list(positions, &path, value, SOURCE_KEYS, most);
                 }
-                _ => {}
+                "sign_in.oidc.role" => {
+                    let (keys, most) = (SIGN_IN_ROLE_KEYS, SIGN_IN_ROLES_MAX);
+                    self.loaded.config.sign_in.oidc.roles = self.list(positions, &path, value, keys, most);
+                }
+                _ => self.key_or_section(positions, path, name.span().start, value.get_ref()),
             }
-            let is_section = KEYS.iter().any(|key| key.path.starts_with(&format!("{path}.")));
-            match (KEYS.iter().find(|key| key.path == path), value.get_ref()) {
-                (None, DeValue::Table(inner)) if is_section => {
-                    self.table(positions, &format!("{path}."), inner);
-                }
-                (Some(key), value) => {
-                    let set = scalar(value, key.kind).and_then(|text| (key.set)(&mut self.loaded.config, &text));
-                    self.took(positions, at, path, set);
-                }
-                (None, _) if is_section => {
-                    self.fault_at(positions, at, &path, format!("is a section; write `[{path}]`"), None);
-                }
-                (None, _) => {
-                    let sections = KEYS.iter().filter_map(|key| key.path.split('.').next());
-                    let lists = ["log", "gateway", "budget", "source", "receiver"];
-                    let known = KEYS.iter().map(|key| key.path).chain(sections).chain(lists);
-                    let near = nearest(&path, known);
-                    self.fault_at(positions, at, &path, "no such key".to_owned(), near);
-                }
+        }
+    }
+
+    /// What is at `path`, which is none of the lists.
+    fn key_or_section(&mut self, positions: &Positions<'_>, path: String, at: usize, value: &DeValue<'_>) {
+        let is_section = KEYS.iter().any(|key| key.path.starts_with(&format!("{path}.")));
+        match (KEYS.iter().find(|key| key.path == path), value) {
+            (None, DeValue::Table(inner)) if is_section => {
+                self.table(positions, &format!("{path}."), inner);
+            }
+            (Some(key), value) => {
+                let set = scalar(value, key.kind).and_then(|text| (key.set)(&mut self.loaded.config, &text));
+                self.took(positions, at, path, set);
+            }
+            (None, _) if is_section => {
+                self.fault_at(positions, at, &path, format!("is a section; write `[{path}]`"), None);
+            }
+            (None, _) => {
+                let sections = KEYS.iter().filter_map(|key| key.path.split('.').next());
+                let lists = ["log", "gateway", "budget", "source", "receiver"];
+                let known = KEYS.iter().map(|key| key.path).chain(sections).chain(lists);
+                let near = nearest(&path, known);
+                self.fault_at(positions, at, &path, "no such key".to_owned(), near);
             }
         }
     }
@@ -342,7 +339,7 @@ impl Layers {
         keys: &'static [ItemKey<T>],
     ) -> T {
         let mut item = T::default();
-        let name = table.get("name").or_else(|| table.get("id"));
+        let name = table.get("name").or_else(|| table.get("id")).or_else(|| table.get("group"));
         let name = name.and_then(|name| name.get_ref().as_str()).unwrap_or_default().to_owned();
         for (key, value) in table {
             let at = key.span().start;

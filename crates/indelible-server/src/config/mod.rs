@@ -12,8 +12,10 @@ mod keys;
 mod layers;
 mod receivers;
 mod show;
+mod sign_in;
 mod sources;
 mod units;
+mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +32,10 @@ pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};
 pub use receivers::{RECEIVER_KEYS, RECEIVERS_MAX, ReceiverConfig, ReceiverConfigError, ReceiverType};
 pub use show::{in_force, show};
+pub(crate) use sign_in::PROVIDER_TIME;
+pub use sign_in::{
+    OidcConfig, SIGN_IN_ROLE_KEYS, SIGN_IN_ROLES_MAX, SignInConfig, SignInConfigError, SignInRoleConfig,
+};
 pub use sources::{ExpectedConfig, SOURCE_KEYS, SOURCES_EXPECTED_MAX, SourcesConfig};
 pub use units::{ByteSize, Period, UnitError};
 
@@ -67,6 +73,8 @@ pub struct Config {
     pub sources: SourcesConfig,
     /// `[guard]`
     pub guard: GuardSettings,
+    /// `[sign_in]`
+    pub sign_in: SignInConfig,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -315,6 +323,7 @@ impl Config {
             }
         }
         sources::source_relations(&self.sources.expected, &mut fault);
+        sign_in::sign_in_relations(self, &mut fault);
         if self.logs.0.is_empty() {
             fault("log", "at least one `[[log]]` is needed".to_owned());
         }

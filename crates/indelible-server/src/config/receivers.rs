@@ -12,7 +12,8 @@ use indelible_detect::receivers::{
 use super::Period;
 use super::detect::{severity, texts};
 use super::gateways::{name, word};
-use super::keys::{ItemKey, Kind, flag, item_key, path, put, time, url};
+use super::keys::{ItemKey, Kind, item_key};
+use super::values::{flag, path, put, time, url};
 
 /// Most receivers: each has a thread of its own.
 pub const RECEIVERS_MAX: usize = 64;

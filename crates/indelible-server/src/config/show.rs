@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     BUDGET_KEYS, Config, ItemKey, KEYS, Kind, LLM_KEYS, LOG_KEYS, Loaded, MCP_KEYS, PRICE_KEYS, RECEIVER_KEYS,
-    SOURCE_KEYS,
+    SIGN_IN_ROLE_KEYS, SOURCE_KEYS,
 };
 
 /// The settings as TOML, each line with its origin as a comment. `admin_token_is_set` tells whether `INDELIBLE_ADMIN_TOKEN`
@@ -48,6 +48,7 @@ fn written(config: &Config, origin: &dyn Fn(&str, &str) -> String) -> String {
     list(&mut text, origin, "gateway.price", &gateway.prices, PRICE_KEYS, |_| "");
     list(&mut text, origin, "receiver", &config.receivers, RECEIVER_KEYS, |receiver| &receiver.name);
     list(&mut text, origin, "budget", &config.budgets, BUDGET_KEYS, |budget| &budget.name);
+    list(&mut text, origin, "sign_in.oidc.role", &config.sign_in.oidc.roles, SIGN_IN_ROLE_KEYS, |rule| &rule.group);
     list(&mut text, origin, "source", &config.sources.expected, SOURCE_KEYS, |source| &source.id);
     text
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use indelible_detect::sources::{ExpectedSource, SourceSettings};
 
 use super::Period;
-use super::keys::{ItemKey, Kind, item_key, put, time_within};
+use super::keys::{ItemKey, Kind, item_key};
+use super::values::{put, time_within};
 
 /// Most sources that can be expected.
 pub const SOURCES_EXPECTED_MAX: usize = 1_000;

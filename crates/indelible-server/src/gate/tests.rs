@@ -144,6 +144,7 @@ impl Bench {
             with_reserve.then(|| Arc::new(Reserve::open(&folder.path().join("trail.reserve"), 64 * 1024).unwrap()));
         let settings = Config::default();
         let parts = Parts {
+            open_id: None,
             rules: RulesInForce::load(&settings.detect),
             alerts: Alerts::open(&settings, folder.path()).unwrap(),
             tokens,

@@ -11,6 +11,7 @@ use super::html;
 use super::shell::Shell;
 use crate::api::{blocking, count};
 use crate::call::{Answer, Call};
+use crate::config::OidcConfig;
 use crate::problem::Problem;
 use crate::serve::policy_words;
 
@@ -22,6 +23,8 @@ struct AccessPage {
     halts: Vec<Halt>,
     policy: String,
     now: i64,
+    /// Where people sign in, and which of their groups has which role.
+    provider: Option<OidcConfig>,
 }
 
 /// Shows who may.
@@ -37,6 +40,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
         halts: call.app.door.halts().list(),
         policy: policy_words(&call.app),
         now: call.app.environment.now_seconds(),
+        provider: Some(&call.app.config.sign_in.oidc).filter(|oidc| oidc.issuer.is_some()).cloned(),
     };
     html::answer(call, &page, mark)
 }

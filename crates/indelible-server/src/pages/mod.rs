@@ -29,6 +29,8 @@ mod search;
 mod settings;
 mod shell;
 mod sign_in;
+mod sign_in_fetch;
+pub(crate) mod sign_in_oidc;
 mod sources;
 mod subject;
 mod verdicts;
@@ -73,6 +75,8 @@ pub(crate) async fn handle(call: &Arc<Call>, body: Body) -> Result<Answer, Probl
         Operation::SaveSearch => saved::change(call, body).await,
         Operation::SignInPage => sign_in::page(call),
         Operation::SignIn => sign_in::begin(call, body).await,
+        Operation::SignInWithProvider => sign_in_oidc::begin(call).await,
+        Operation::SignInFromProvider => sign_in_oidc::finish(call).await,
         Operation::SignOut => sign_in::end(call).await,
         Operation::Preferences => preferences::set(call, body).await,
         Operation::Asset => assets::serve(call),

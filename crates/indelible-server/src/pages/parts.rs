@@ -2,6 +2,7 @@
 
 use indelible_detect::sources::SourceVerdict;
 
+use super::ask::grouped;
 use super::verdicts::Tone;
 
 /// How an outcome looks: the sign before its word, and its class.
@@ -14,6 +15,12 @@ pub(super) fn outcome_look(result: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// So many of something, in words: "1 gap", "2,000 gaps".
+pub(super) fn counted(number: impl Copy + TryInto<u64>, one: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// How a source's verdict reads and looks.
 pub(super) fn source_verdict(verdict: &SourceVerdict) -> (&'static str, Tone) {
     match verdict {
@@ -21,5 +28,15 @@ pub(super) fn source_verdict(verdict: &SourceVerdict) -> (&'static str, Tone) {
         SourceVerdict::Gaps => ("gaps", Tone::Bad),
         SourceVerdict::Silent => ("silent", Tone::Bad),
         SourceVerdict::Unknown => ("unknown", Tone::Unsure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn one_is_one_and_others_are_more() {
+        assert_eq!([0_u64, 1, 2_000].map(|number| counted(number, "gap")), ["0 gaps", "1 gap", "2,000 gaps"]);
     }
 }

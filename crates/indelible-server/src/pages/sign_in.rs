@@ -16,6 +16,7 @@ use super::{cookies, is_ours, see_other};
 use crate::api::form;
 use crate::call::{Answer, Call};
 use crate::problem::{Kind, Problem};
+use crate::query_string::encode;
 use crate::trail::Mark;
 
 const SAYS_NOTHING: &str = "asks who somebody is; says nothing of a log";
@@ -26,12 +27,15 @@ struct SignInPage<'a> {
     shell: Shell,
     next: &'a str,
     wrong: Option<&'a str>,
+    /// Where people sign in with a provider.
+    provider: Option<String>,
 }
 
 /// Asks who somebody is.
 pub(super) fn page(call: &Call) -> Result<Answer, Problem> {
     let parameters = call.parameters(&["next"])?;
-    let page = SignInPage { shell: Shell::bare(call, "Sign in"), next: within(parameters.get("next")), wrong: None };
+    let next = within(parameters.get("next"));
+    let page = SignInPage { shell: Shell::bare(call, "Sign in"), next, wrong: None, provider: provider(call, next) };
     html::answer(call, &page, Mark::not_needed(SAYS_NOTHING))
 }
 
@@ -99,12 +103,17 @@ pub(super) async fn end(call: &Call) -> Result<Answer, Problem> {
 }
 
 /// Asks again, and counts the refusal.
-async fn again(call: &Call, next: &str, wrong: &str) -> Result<Answer, Problem> {
+pub(super) async fn again(call: &Call, next: &str, wrong: &str) -> Result<Answer, Problem> {
     crate::gate::record_refusal(call, Kind::Unauthenticated).await;
     let shell = Shell::bare(call, "Sign in");
-    let page = SignInPage { shell, next, wrong: Some(wrong) };
+    let page = SignInPage { shell, next, wrong: Some(wrong), provider: provider(call, next) };
     let text = page.render().map_err(Problem::internal)?;
     Ok(Answer::new(response(call, StatusCode::UNAUTHORIZED, text), Mark::not_needed(SAYS_NOTHING)))
+}
+
+/// The way to the provider, if there is one. A link: as a form it would be stopped by `form-action`.
+fn provider(call: &Call, next: &str) -> Option<String> {
+    call.app.open_id.as_ref().map(|_| format!("/sign-in/oidc?next={}", encode(next)))
 }
 
 fn may_look(role: Role) -> bool {
@@ -112,7 +121,7 @@ fn may_look(role: Role) -> bool {
 }
 
 /// Where to go after signing in: a path of ours, or the first page.
-fn within(next: Option<&str>) -> &str {
+pub(super) fn within(next: Option<&str>) -> &str {
     next.filter(|next| is_ours(next) && !next.starts_with("/sign-")).unwrap_or("/")
 }
 

@@ -3,6 +3,8 @@
 
 use indelible_detect::sources::{SourceReport, SourceVerdict};
 
+use super::ask::grouped;
+use super::parts::counted;
 use super::zone::ago;
 use crate::app::App;
 use crate::guard::Integrity;
@@ -58,7 +60,11 @@ fn of_integrity(found: &Integrity, now_unix_ns: i64) -> Verdict {
         return verdict(Tone::Bad, "does not hold", format!("signing stopped: {}", stopped.reason));
     }
     if found.findings_total > 0 {
-        return verdict(Tone::Bad, "does not hold", format!("{} findings of the guard", found.findings_total));
+        return verdict(
+            Tone::Bad,
+            "does not hold",
+            format!("{} of the guard", counted(found.findings_total, "finding")),
+        );
     }
     if !found.guarded {
         return verdict(Tone::Unsure, "not watched", "the guard is off; run `indelible verify`".to_owned());
@@ -74,7 +80,7 @@ fn of_integrity(found: &Integrity, now_unix_ns: i64) -> Verdict {
     verdict(
         Tone::Good,
         "intact",
-        format!("checkpoint of {} entries verified {age} ago; {whole}; cosigned by nobody", verified.size),
+        format!("checkpoint of {} entries verified {age} ago; {whole}; cosigned by nobody", grouped(verified.size)),
     )
 }
 
@@ -94,12 +100,20 @@ pub(super) fn completeness(sources: Option<&[SourceReport]>) -> Verdict {
             (0, _) => "silence",
             _ => "gaps and silence",
         };
-        let detail = format!("{missing} events missing in {gaps} sources, {silent} silent, {complete} complete");
+        let detail = format!(
+            "{} missing in {}, {silent} silent, {complete} complete",
+            counted(missing, "event"),
+            counted(gaps, "source"),
+        );
         return verdict(Tone::Bad, word.to_owned(), detail);
     }
     let unknown = sources.len() - complete;
     if complete == 0 {
-        return verdict(Tone::Unsure, "unknown".to_owned(), format!("{unknown} sources do not number their events"));
+        return verdict(Tone::Unsure, "unknown".to_owned(), format!("{} without numbers", counted(unknown, "source")));
     }
-    verdict(Tone::Good, "complete".to_owned(), format!("{complete} sources complete, {unknown} unnumbered"))
+    verdict(
+        Tone::Good,
+        "complete".to_owned(),
+        format!("{} complete, {unknown} unnumbered", counted(complete, "source")),
+    )
 }

@@ -24,7 +24,7 @@ const EXPORT_TOLD: Trace = Trace::Not("the export itself is on record, at its be
 
 /// The table.
 #[rustfmt::skip]
-pub static PAGES: [Route; 33] = [
+pub static PAGES: [Route; 35] = [
     look(Operation::Overview, "/", Action::Search),
     look(Operation::Search, "/search", Action::Search),
     look(Operation::Count, "/search/counts", Action::Search),
@@ -52,6 +52,8 @@ pub static PAGES: [Route; 33] = [
     look(Operation::Export, "/exports/{id}/file", Action::Export),
     open(Operation::SignInPage, Method::GET, "/sign-in"),
     open(Operation::SignIn, Method::POST, "/sign-in"),
+    open(Operation::SignInWithProvider, Method::GET, "/sign-in/oidc"),
+    open(Operation::SignInFromProvider, Method::GET, "/sign-in/callback"),
     open(Operation::SignOut, Method::POST, "/sign-out"),
     open(Operation::Preferences, Method::POST, "/preferences"),
     open(Operation::Help, Method::GET, "/help"),

@@ -157,7 +157,11 @@ fn each_key_can_be_set_by_file_and_by_variable() {
         let loaded = read("", &[(&name, &default)], ConfigOverrides::default()).unwrap();
         assert_eq!(loaded.origin(key.path), Origin::Variable { name });
         let (section, short) = key.path.rsplit_once('.').unwrap();
-        let value = if key.kind == Kind::Text { format!("\"{default}\"") } else { default };
+        let value = match key.kind {
+            Kind::Text => format!("\"{default}\""),
+            Kind::Texts => format!("[\"{}\"]", default.replace(',', "\", \"")),
+            Kind::Flag | Kind::Count => default,
+        };
         let loaded = read(&format!("[{section}]\n{short} = {value}\n"), &[], ConfigOverrides::default()).unwrap();
         assert_eq!(loaded.origin(key.path), Origin::File { line: 2 });
     }
