@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 
-import { AXE, PAGES, world } from "./world.mjs";
+import { AXE, world } from "./world.mjs";
 
 let here;
 before(async () => { here = await world(); });
@@ -174,7 +174,7 @@ test("an alert is taken, silenced and closed, each by a form and on record", asy
 });
 
 test("a held call waits for a person, who decides on the page", async () => {
-  const call = fetch(`${here.url}/llm/models/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${here.tokens.gateway}`, "content-type": "application/json" }, body: JSON.stringify({ model: "gpt-5.2", messages: [{ role: "user", content: "hello" }] }) });
+  const call = here.askAModel();
   const page = await here.open("boss");
   for (let tries = 0; (await page.getByRole("button", { name: "Approve" }).count()) === 0; tries += 1) {
     assert.ok(tries < 40, "the call waits");
@@ -246,7 +246,7 @@ test("keyboard only: to the search, down the rows, into an event, and out again"
 
 test("without script everything is there but what only a browser can do", async () => {
   const page = await here.open("admin", { javaScriptEnabled: false });
-  for (const path of Object.values(PAGES)) {
+  for (const path of Object.values(await here.pages())) {
     assert.equal((await page.goto(here.url + path)).status(), 200, path);
     assert.equal(await page.getByRole("heading", { level: 1 }).count(), 1, path);
   }
@@ -267,9 +267,10 @@ test("without script everything is there but what only a browser can do", async 
 
 test("every page meets WCAG 2.2 AA as far as axe can tell, light and dark, and fits 360 and 2560 pixels", async () => {
   const told = [];
+  const pages = await here.pages();
   for (const colorScheme of ["light", "dark"]) {
     const page = await here.open("admin", { colorScheme });
-    for (const [name, path] of Object.entries({ ...PAGES, "no such page": "/events/main/99999999", "wrong query": "/search?q=actr%3A1" })) {
+    for (const [name, path] of Object.entries({ ...pages, "no such page": "/events/main/99999999", "wrong query": "/search?q=actr%3A1" })) {
       await page.goto(here.url + path);
       await settled(page);
       await page.evaluate(AXE);

@@ -103,6 +103,22 @@ export async function world() {
     tokens,
     api,
     get url() { return server.url; },
+    /** Every page by a name, with the one of an alert that was raised meanwhile. */
+    async pages() {
+      for (let tries = 0; tries < 60; tries += 1) {
+        const { alerts } = JSON.parse(await api("GET", "/v1/alerts"));
+        const denials = alerts.find(({ rule }) => rule.title.includes("denials")) ?? alerts[0];
+        if (denials) return { ...PAGES, alert: `/alerts/${denials.id}` };
+        await new Promise((done) => { setTimeout(done, 500); });
+      }
+      throw new Error("no alert within half a minute");
+    },
+    /** A call through the gateway, which the policy holds until somebody decides. */
+    askAModel() {
+      const headers = { authorization: `Bearer ${tokens.gateway}`, "content-type": "application/json" };
+      const body = JSON.stringify({ model: "gpt-5.2", messages: [{ role: "user", content: "hello" }] });
+      return fetch(`${server.url}/llm/models/v1/chat/completions`, { method: "POST", headers, body });
+    },
     /** A page of a browser that has the session of another page, and nothing in its cache. */
     async afresh(page) {
       const context = await browser.newContext({ storageState: await page.context().storageState() });
@@ -152,8 +168,8 @@ function entryAt(bundle, at) {
   }
 }
 
-/** Every page, by a name for its picture. */
-export const PAGES = {
+/** Every page whose address is known beforehand, by a name for its picture. */
+const PAGES = {
   overview: "/", search: "/search?q=outcome%3Adenied", event: "/events/main/100", actor: "/actor?id=support-bot", resource: "/resource?id=customers",
   flows: "/flows", alerts: "/alerts?state=any", approvals: "/approvals", sources: "/sources", integrity: "/integrity", access: "/access", settings: "/settings",
   export: "/export?q=label%3Apii", help: "/help",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use indelible_event::doors::{Entries, EntryIndex, EntryReader, ReadError};
 use indelible_event::time::RecordedTime;
-use indelible_search::{Index, SearchRequest, Settings, SqlRequest, StatsRequest, filter};
+use indelible_search::{Counting, Index, SearchRequest, Settings, SqlRequest, StatsRequest, filter};
 
 /// The allocator of the server.
 #[global_allocator]
@@ -238,9 +238,7 @@ fn ask(index: &Arc<Index>, log: &MadeUp, only: &str) -> Result<(), Box<dyn Error
         ("stats: by label and hour", String::new(), vec!["label"], Some("1h")),
     ];
     for (name, q, by, interval) in counts.into_iter().filter(|(name, ..)| name.contains(only)) {
-        let mut request = StatsRequest::new(filter(&q, None, None)?);
-        request.by = by.into_iter().map(str::to_owned).collect();
-        request.interval = interval.map(str::to_owned);
+        let request = StatsRequest::new(filter(&q, None, None)?, Counting::by(&by).each(interval));
         let ask = || Ok(runtime.block_on(index.stats(request.clone()))?);
         timed(name, ask, |answer| format!("{} rows of {} events", answer.rows.len(), answer.matched))?;
     }

@@ -6,6 +6,8 @@
 mod buckets;
 mod code_lists;
 mod counter;
+mod partials;
+mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -14,46 +16,102 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use datafusion::arrow::array::BooleanArray;
+use datafusion::arrow::compute::filter_record_batch;
 use indelible_event::time::RecordedTime;
 
 pub use self::buckets::Interval;
-use self::counter::{By, Counter, Tally};
-use crate::columns::Kind;
+use self::counter::{By, Counter};
+pub(crate) use self::partials::Partials;
+use self::partials::{PARTIAL_GROUPS_MAX, PARTIAL_ROWS_MIN};
+use self::tally::Tally;
+use crate::columns::{Column, Kind};
 use crate::error::FindError;
 use crate::index::Index;
 use crate::pool;
 use crate::query::{FIELDS, Query, field, nearest};
-use crate::scan::{Counters, Evaluator, Order, Patience, Program, ScanCounts, Units, Work};
+use crate::scan::{Counters, Evaluator, GroupReader, Memo, Order, Patience, Program, ScanCounts, Units, Work};
 use crate::search::SEARCH_TIME;
 
 /// Most fields to count by: each multiplies the groups.
 pub const BY_MAX: usize = 4;
+/// Most fields to sum.
+pub const SUMS_MAX: usize = 2;
 /// Most groups that are counted before the request is refused: about 20 MiB.
 pub const GROUPS_MAX: usize = 100_000;
 /// Most rows in one answer.
 pub const ROWS_MAX: usize = 10_000;
+
+/// How to count.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    /// Fields to count by, as a query names them, or `attributes.key`; at most [`BY_MAX`]. By a list, an entry counts once for
+    /// each distinct item; by a field that looks into two columns, the first of them is taken.
+    pub by: Vec<String>,
+    /// Length of the time buckets, such as `15m`: `s`, `m`, `h`, `d` or `w`, in UTC by `time`; weeks begin on Monday.
+    pub interval: Option<String>,
+    /// Fields with numbers, summed for each group; at most [`SUMS_MAX`].
+    pub sums: Vec<String>,
+    /// Most rows in the answer, 1 to [`ROWS_MAX`]; the largest counts are kept.
+    pub limit: usize,
+}
+
+impl Counting {
+    /// By these fields; by none, how many entries match.
+    #[must_use]
+    pub fn by<T: AsRef<str>>(fields: &[T]) -> Self {
+        let by = fields.iter().map(|field| field.as_ref().to_owned()).collect();
+        Self { by, interval: None, sums: Vec::new(), limit: ROWS_MAX }
+    }
+
+    /// The same with a limit of its own.
+    #[must_use]
+    pub fn most(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The same by time too.
+    #[must_use]
+    pub fn each(mut self, interval: Option<&str>) -> Self {
+        self.interval = interval.map(str::to_owned);
+        self
+    }
+
+    fn counter(&self) -> Result<Counter, FindError> {
+        let outside = |what, least, most| Err(FindError::OutOfRange { what, least, most });
+        if !(1..=ROWS_MAX).contains(&self.limit) {
+            return outside("limit", 1, ROWS_MAX);
+        }
+        if self.by.len() > BY_MAX {
+            return outside("the number of fields to count by", 0, BY_MAX);
+        }
+        if self.sums.len() > SUMS_MAX {
+            return outside("the number of fields to sum", 0, SUMS_MAX);
+        }
+        let by = self.by.iter().map(|name| read_by(name)).collect::<Result<Vec<_>, _>>()?;
+        let sums = self.sums.iter().map(|name| read_sum(name)).collect::<Result<Vec<_>, _>>()?;
+        let interval = self.interval.as_deref().map(Interval::parse).transpose()?;
+        Ok(Counter::new(by, sums, interval))
+    }
+}
 
 /// What to count.
 #[derive(Clone, Debug)]
 pub struct StatsRequest {
     /// What is counted; see [`filter`](crate::filter).
     pub query: Query,
-    /// Fields to count by, as a query names them, or `attributes.key`; at most [`BY_MAX`]. By a list, an entry counts once for
-    /// each distinct item; by a field that looks into two columns, the first of them is taken.
-    pub by: Vec<String>,
-    /// Length of the time buckets, such as `15m`: `s`, `m`, `h`, `d` or `w`, in UTC by `time`; weeks begin on Monday.
-    pub interval: Option<String>,
-    /// Most rows in the answer, 1 to [`ROWS_MAX`]; the largest counts are kept.
-    pub limit: usize,
+    /// How.
+    pub counting: Counting,
     /// How long it may take.
     pub time: Duration,
 }
 
 impl StatsRequest {
-    /// How many entries match.
+    /// Counts what matches in one way.
     #[must_use]
-    pub fn new(query: Query) -> Self {
-        Self { query, by: Vec::new(), interval: None, limit: ROWS_MAX, time: SEARCH_TIME }
+    pub fn new(query: Query, counting: Counting) -> Self {
+        Self { query, counting, time: SEARCH_TIME }
     }
 }
 
@@ -66,6 +124,8 @@ pub struct StatsRow {
     pub time: Option<i64>,
     /// How many entries.
     pub count: u64,
+    /// The sum of each field of `sums`, in that order; entries without the field add nothing.
+    pub sums: Vec<i128>,
 }
 
 /// Counts by group: by time, then largest first.
@@ -112,9 +172,22 @@ impl Index {
     /// # Errors
     /// [`FindError`]: a field that cannot be counted by, too many groups, too long a count, an index that cannot be read.
     pub async fn stats(self: &Arc<Self>, request: StatsRequest) -> Result<StatsAnswer, FindError> {
-        let (index, patience) = (self.clone(), Patience::of(request.time));
+        only(self.stats_each(request.query, vec![request.counting], request.time).await?)
+    }
+
+    /// Counts matching entries in several ways by one pass: an answer for each, in their order.
+    ///
+    /// # Errors
+    /// As [`Index::stats`].
+    pub async fn stats_each(
+        self: &Arc<Self>,
+        query: Query,
+        counted: Vec<Counting>,
+        time: Duration,
+    ) -> Result<Vec<StatsAnswer>, FindError> {
+        let (index, patience) = (self.clone(), Patience::of(time));
         let work = patience.clone();
-        pool::blocking(&patience, move || index.count(&request, &work)).await
+        pool::blocking(&patience, move || index.count(&query, &counted, &work)).await
     }
 
     /// As [`Index::stats`], on this thread (and one for each other processor).
@@ -122,30 +195,35 @@ impl Index {
     /// # Errors
     /// As [`Index::stats`].
     pub fn stats_blocking(self: &Arc<Self>, request: &StatsRequest) -> Result<StatsAnswer, FindError> {
-        self.count(request, &Patience::of(request.time))
+        only(self.count(&request.query, std::slice::from_ref(&request.counting), &Patience::of(request.time))?)
     }
 
-    fn count(self: &Arc<Self>, request: &StatsRequest, patience: &Patience) -> Result<StatsAnswer, FindError> {
-        if !(1..=ROWS_MAX).contains(&request.limit) {
-            return Err(FindError::OutOfRange { what: "limit", least: 1, most: ROWS_MAX });
-        }
-        if request.by.len() > BY_MAX {
-            return Err(FindError::OutOfRange { what: "the number of fields to count by", least: 0, most: BY_MAX });
-        }
-        let by = request.by.iter().map(|name| read_by(name)).collect::<Result<Vec<_>, _>>()?;
-        let interval = request.interval.as_deref().map(Interval::parse).transpose()?;
-        let counter = Counter::new(by, interval);
+    fn count(
+        self: &Arc<Self>,
+        query: &Query,
+        counted: &[Counting],
+        patience: &Patience,
+    ) -> Result<Vec<StatsAnswer>, FindError> {
+        let counters = counted.iter().map(Counting::counter).collect::<Result<Vec<_>, _>>()?;
         let (snapshot, bounds) = self.whole();
         let size = bounds.end;
-        let program = Arc::new(Program::new(&request.query));
-        let counters = Arc::new(Counters::default());
-        let units = Units::new(self, snapshot, &program, (Order::NewestFirst, bounds), &counters);
-        let evaluator = Evaluator { program: &program, patience, counters: &counters };
-        let tally = count_all(units, &evaluator, &counter)?;
-        let matched = tally.matched;
-        let (rows, truncated) = counter.rows(tally, request.limit);
-        Ok(StatsAnswer { rows, truncated, matched, size, counts: counters.counts() })
+        let program = Arc::new(Program::new(query));
+        let opened = Arc::new(Counters::default());
+        let units = Units::new(self, snapshot, &program, (Order::NewestFirst, bounds), &opened);
+        let evaluator = Evaluator { program: &program, patience, counters: &opened };
+        let tallies = count_all(units, &Pass { evaluator, counters: &counters, partials: &self.partials })?;
+        let answers = tallies.into_iter().zip(&counters).zip(counted).map(|((tally, counter), counting)| {
+            let matched = tally.matched;
+            let (rows, truncated) = counter.rows(tally, counting.limit);
+            StatsAnswer { rows, truncated, matched, size, counts: opened.counts() }
+        });
+        Ok(answers.collect())
     }
+}
+
+/// The answer to the one way of counting that was asked for.
+fn only(answers: Vec<StatsAnswer>) -> Result<StatsAnswer, FindError> {
+    answers.into_iter().next().ok_or_else(|| FindError::Bug { reason: "a count has no answer".to_owned() })
 }
 
 /// The field to count by that `name` names.
@@ -164,8 +242,70 @@ fn read_by(name: &str) -> Result<By, FindError> {
     }
 }
 
+/// The field with numbers that `name` names.
+fn read_sum(name: &str) -> Result<Column, FindError> {
+    let column = field(name).and_then(|known| known.columns.first()).filter(|column| column.spec().kind == Kind::Number);
+    column.copied().ok_or_else(|| FindError::CountBy {
+        field: name.chars().take(64).collect(),
+        reason: "it is no field with numbers, which could be summed",
+        nearest: None,
+    })
+}
+
+/// One pass over the index.
+struct Pass<'a> {
+    evaluator: Evaluator<'a>,
+    counters: &'a [Counter],
+    partials: &'a Partials,
+}
+
+impl Pass<'_> {
+    /// Counts one piece of work in every way.
+    fn add(&self, work: &Work, tallies: &mut [Tally]) -> Result<(), FindError> {
+        match work {
+            Work::Chunk(chunk) => {
+                self.evaluator.patience.check()?;
+                Counters::add(&self.evaluator.counters.tail_rows, chunk.rows.num_rows() as u64);
+                let chosen = self.evaluator.program.matches(&chunk.rows, &mut Memo::default());
+                let rows = filter_record_batch(&chunk.rows, &BooleanArray::new(chosen, None))?;
+                self.counters.iter().zip(tallies).try_for_each(|(counter, tally)| counter.add_rows(&rows, tally))
+            }
+            Work::Group(group) => self.add_group(group, tallies),
+        }
+    }
+
+    fn add_group(&self, group: &GroupReader, tallies: &mut [Tally]) -> Result<(), FindError> {
+        let Some(open) = self.evaluator.open(group)? else { return Ok(()) };
+        let is_worth_keeping = group.len() >= PARTIAL_ROWS_MIN;
+        let tests = if is_worth_keeping { format!("{open:?}") } else { String::new() };
+        // which rows match is found out once, and only if somebody has to count them
+        let mut chosen = None;
+        for (counter, tally) in self.counters.iter().zip(tallies) {
+            let key = is_worth_keeping.then(|| counter.key(group, &tests));
+            if let Some(known) = key.as_ref().and_then(|key| self.partials.get(key)) {
+                Counters::add(&self.evaluator.counters.remembered, 1);
+                counter.add_partial(&known, tally)?;
+                continue;
+            }
+            let chosen = match &mut chosen {
+                Some(chosen) => chosen,
+                none => none.insert(self.evaluator.rows_by(group, &open)?),
+            };
+            let mut own = Tally::default();
+            if let Some(rows) = chosen {
+                counter.add_group(group, rows, self.evaluator.patience, &mut own)?;
+            }
+            if let Some(key) = key.filter(|_| own.groups.len() <= PARTIAL_GROUPS_MAX) {
+                self.partials.put(key, counter.partial(&own));
+            }
+            tally.merge(own)?;
+        }
+        Ok(())
+    }
+}
+
 /// Counts all units, each processor taking the next one that nobody has.
-fn count_all(units: Units, evaluator: &Evaluator<'_>, counter: &Counter) -> Result<Tally, FindError> {
+fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Tally>, FindError> {
     let units = Mutex::new(units);
     let failed = AtomicBool::new(false);
     let next = || -> Result<Option<Work>, FindError> {
@@ -175,15 +315,15 @@ fn count_all(units: Units, evaluator: &Evaluator<'_>, counter: &Counter) -> Resu
         units.lock().unwrap_or_else(PoisonError::into_inner).next()
     };
     let work = || {
-        let mut tally = Tally::default();
+        let mut tallies: Vec<Tally> = pass.counters.iter().map(|_| Tally::default()).collect();
         loop {
             let done = next().and_then(|work| match work {
                 None => Ok(false),
-                Some(work) => counter.add(&work, evaluator, &mut tally).map(|()| true),
+                Some(work) => pass.add(&work, &mut tallies).map(|()| true),
             });
             match done {
                 Ok(true) => {}
-                Ok(false) => return Ok(tally),
+                Ok(false) => return Ok(tallies),
                 Err(fault) => {
                     failed.store(true, Ordering::Relaxed);
                     return Err(fault);
@@ -198,7 +338,9 @@ fn count_all(units: Units, evaluator: &Evaluator<'_>, counter: &Counter) -> Resu
             let other =
                 other.join().unwrap_or_else(|_| Err(FindError::Bug { reason: "a count thread panicked".to_owned() }));
             all = match (all, other) {
-                (Ok(mut all), Ok(other)) => all.merge(other).map(|()| all),
+                (Ok(mut all), Ok(other)) => {
+                    all.iter_mut().zip(other).try_for_each(|(all, other)| all.merge(other)).map(|()| all)
+                }
                 (Err(fault), _) | (_, Err(fault)) => Err(fault),
             };
         }

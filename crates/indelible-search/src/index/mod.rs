@@ -32,6 +32,7 @@ pub(crate) use self::write::{GROUP_ROWS, encoder};
 use crate::error::IndexError;
 use crate::index::names::{FileName, list};
 use crate::sql::Engine;
+use crate::stats::Partials;
 
 /// Entries asked of the log at once.
 const READ_ENTRIES: usize = tail::CHUNK_ROWS;
@@ -79,6 +80,7 @@ pub struct Index {
     keeping: Mutex<()>,
     shared: RwLock<Snapshot>,
     pub(crate) footers: Footers,
+    pub(crate) partials: Partials,
     pub(crate) engine: Engine,
     unreadable: AtomicU64,
 }
@@ -158,6 +160,7 @@ impl Index {
             keeping: Mutex::new(()),
             shared: RwLock::new(snapshot),
             footers: Footers::new(settings.footer_bytes),
+            partials: Partials::default(),
             engine: Engine::new(),
             unreadable: AtomicU64::new(0),
             settings,

@@ -98,6 +98,14 @@ pub(crate) struct Evaluator<'a> {
 impl Evaluator<'_> {
     /// The rows of `group` that match; `None` when there are none.
     pub(crate) fn rows(&self, group: &GroupReader) -> Result<Option<Rows>, FindError> {
+        match self.open(group)? {
+            Some(open) => self.rows_by(group, &open),
+            None => Ok(None),
+        }
+    }
+
+    /// The tests that statistics do not decide for all rows of `group`; `None` when they rule it out.
+    pub(crate) fn open(&self, group: &GroupReader) -> Result<Option<Vec<&Test>>, FindError> {
         self.patience.check()?;
         let mut open = Vec::new();
         for test in &self.program.tests {
@@ -110,11 +118,16 @@ impl Evaluator<'_> {
                 Verdict::All => {}
             }
         }
+        Ok(Some(open))
+    }
+
+    /// The rows of `group` for which the tests hold that are still `open`; `None` when there are none.
+    pub(crate) fn rows_by(&self, group: &GroupReader, open: &[&Test]) -> Result<Option<Rows>, FindError> {
         if open.is_empty() {
             Counters::add(&self.counters.whole, 1);
             return Ok(Some(Rows::All));
         }
-        for test in &open {
+        for test in open {
             if test.judge(group.as_group(), Look::Bloom)? == Verdict::None {
                 Counters::add(&self.counters.by_bloom, 1);
                 return Ok(None);

@@ -63,6 +63,8 @@ pub struct ScanCounts {
     pub groups_taken_whole: u64,
     /// Row groups of which columns were read.
     pub groups_read: u64,
+    /// Counts of row groups that were remembered: nothing of those was read.
+    pub groups_remembered: u64,
     /// Rows of the fresh tail that were looked at.
     pub tail_rows: u64,
 }
@@ -76,6 +78,7 @@ pub(crate) struct Counters {
     pub(crate) by_bloom: AtomicU64,
     pub(crate) whole: AtomicU64,
     pub(crate) read: AtomicU64,
+    pub(crate) remembered: AtomicU64,
     pub(crate) tail_rows: AtomicU64,
 }
 
@@ -93,6 +96,7 @@ impl Counters {
             groups_pruned_by_bloom: of(&self.by_bloom),
             groups_taken_whole: of(&self.whole),
             groups_read: of(&self.read),
+            groups_remembered: of(&self.remembered),
             tail_rows: of(&self.tail_rows),
         }
     }

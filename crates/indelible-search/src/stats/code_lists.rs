@@ -1,6 +1,6 @@
 //! The values that the rows of a batch have in one field, as codes. Never: an empty row; a row without a value has the code of none.
 
-use super::counter::{Code, NONE};
+use super::tally::{Code, NONE};
 
 /// The codes of each row, one row's after the other's.
 #[derive(Debug, Default)]

@@ -4,17 +4,17 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch};
-use datafusion::arrow::compute::filter_record_batch;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNanosecondType};
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use super::code_lists::CodeLists;
+use super::partials::{Partial, PartialKey};
+use super::tally::{Amounts, Code, Group, NO_TIME, NONE, Tally};
 use super::{BY_MAX, GROUPS_MAX, Interval, StatsRow};
 use crate::columns::{Column, Kind};
 use crate::error::FindError;
-use crate::scan::{AttributeName, Counters, Evaluator, GroupReader, Memo, Rows, Work, attribute_texts, whole_bounds};
+use crate::scan::{AttributeName, GroupReader, Patience, Rows, attribute_texts, whole_bounds};
 
 /// What is counted by.
 #[derive(Debug)]
@@ -40,48 +40,10 @@ impl By {
     }
 }
 
-/// A number for each value; 0 stands for none.
-pub(super) type Code = u32;
-pub(super) const NONE: Code = 0;
 /// Not looked up yet.
 const UNKNOWN: Code = Code::MAX;
-/// A bucket for entries without a time.
-const NO_TIME: i64 = i64::MIN;
 /// Largest table that is counted in directly; it has to stay in the processor's cache.
 const TABLE_MAX: usize = 1 << 14;
-
-/// A group: its bucket, and the code of each field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Group {
-    bucket: i64,
-    codes: [Code; BY_MAX],
-}
-
-/// Counts so far.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    groups: HashMap<Group, u64>,
-    pub(super) matched: u64,
-}
-
-impl Tally {
-    fn add(&mut self, group: Group, count: u64) -> Result<(), FindError> {
-        let full = self.groups.len() >= GROUPS_MAX;
-        match self.groups.entry(group) {
-            Entry::Occupied(mut known) => *known.get_mut() += count,
-            Entry::Vacant(_) if full => return Err(FindError::TooManyGroups { most: GROUPS_MAX }),
-            Entry::Vacant(new) => {
-                new.insert(count);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn merge(&mut self, other: Self) -> Result<(), FindError> {
-        self.matched += other.matched;
-        other.groups.into_iter().try_for_each(|(group, count)| self.add(group, count))
-    }
-}
 
 /// Values and their codes, shared by all threads.
 #[derive(Debug, Default)]
@@ -113,8 +75,11 @@ fn locked(values: &Mutex<Values>) -> MutexGuard<'_, Values> {
 #[derive(Debug)]
 pub(super) struct Counter {
     by: Vec<By>,
+    sums: Vec<Column>,
     values: Vec<Mutex<Values>>,
     interval: Option<Interval>,
+    /// What is counted, in words that tell it from everything else.
+    words: String,
 }
 
 /// Codes of the dictionary that rows use just now, one field's.
@@ -125,46 +90,93 @@ struct Translated {
 }
 
 impl Counter {
-    pub(super) fn new(by: Vec<By>, interval: Option<Interval>) -> Self {
+    pub(super) fn new(by: Vec<By>, sums: Vec<Column>, interval: Option<Interval>) -> Self {
         let values = by.iter().map(|_| Mutex::default()).collect();
-        Self { by, values, interval }
+        let words = format!("{by:?} {sums:?} {interval:?}");
+        Self { by, sums, values, interval, words }
     }
 
-    /// Counts the matching rows of one piece of work.
-    pub(super) fn add(&self, work: &Work, evaluator: &Evaluator<'_>, tally: &mut Tally) -> Result<(), FindError> {
+    /// What is kept of a row group under `tests`, which tell its matching rows.
+    pub(super) fn key(&self, group: &GroupReader, tests: &str) -> PartialKey {
+        PartialKey { first: group.first(), rows: group.len(), what: format!("{} {tests}", self.words).into() }
+    }
+
+    /// Counts the chosen rows of a row group.
+    pub(super) fn add_group(
+        &self,
+        group: &GroupReader,
+        chosen: &Rows,
+        patience: &Patience,
+        tally: &mut Tally,
+    ) -> Result<(), FindError> {
+        let count = match chosen {
+            Rows::All => group.len(),
+            Rows::Some(rows) => rows.count_set_bits(),
+        };
+        tally.matched += count as u64;
+        let bucket = self.only_bucket(group);
+        let mut columns: Vec<_> = self.by.iter().map(By::source).chain(self.sums.iter().copied()).collect();
+        if self.interval.is_some() && bucket.is_none() {
+            columns.push(Column::Time);
+        }
+        if columns.is_empty() {
+            let group = Group { bucket: bucket.unwrap_or(NO_TIME), codes: [NONE; BY_MAX] };
+            return tally.add(group, Amounts::of_rows(count as u64));
+        }
         let mut translated: Vec<_> = self.by.iter().map(|_| Translated::default()).collect();
-        match work {
-            Work::Chunk(chunk) => {
-                evaluator.patience.check()?;
-                Counters::add(&evaluator.counters.tail_rows, chunk.rows.num_rows() as u64);
-                let chosen = evaluator.program.matches(&chunk.rows, &mut Memo::default());
-                let rows = filter_record_batch(&chunk.rows, &BooleanArray::new(chosen, None))?;
-                tally.matched += rows.num_rows() as u64;
-                self.count(&rows, None, &mut translated, tally)
-            }
-            Work::Group(group) => {
-                let Some(chosen) = evaluator.rows(group)? else { return Ok(()) };
-                let count = match &chosen {
-                    Rows::All => group.len(),
-                    Rows::Some(rows) => rows.count_set_bits(),
-                };
-                tally.matched += count as u64;
-                let bucket = self.only_bucket(group);
-                let mut columns: Vec<_> = self.by.iter().map(By::source).collect();
-                if self.interval.is_some() && bucket.is_none() {
-                    columns.push(Column::Time);
-                }
-                if columns.is_empty() {
-                    let bucket = bucket.unwrap_or(NO_TIME);
-                    return tally.add(Group { bucket, codes: [NONE; BY_MAX] }, count as u64);
-                }
-                for batch in group.read(&columns, &chosen)? {
-                    evaluator.patience.check()?;
-                    self.count(&batch?, bucket, &mut translated, tally)?;
-                }
-                Ok(())
+        for batch in group.read(&columns, chosen)? {
+            patience.check()?;
+            self.count(&batch?, bucket, &mut translated, tally)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the chosen rows of the tail.
+    pub(super) fn add_rows(&self, rows: &RecordBatch, tally: &mut Tally) -> Result<(), FindError> {
+        tally.matched += rows.num_rows() as u64;
+        let mut translated: Vec<_> = self.by.iter().map(|_| Translated::default()).collect();
+        self.count(rows, None, &mut translated, tally)
+    }
+
+    /// Counts what was counted before.
+    pub(super) fn add_partial(&self, partial: &Partial, tally: &mut Tally) -> Result<(), FindError> {
+        tally.matched += partial.matched;
+        let mut codes: [Vec<Code>; BY_MAX] = Default::default();
+        for ((codes, values), texts) in codes.iter_mut().zip(&self.values).zip(&partial.texts) {
+            let mut values = locked(values);
+            codes.push(NONE);
+            for text in texts {
+                codes.push(values.code(text)?);
             }
         }
+        for (group, amounts) in &partial.groups {
+            let mut here = *group;
+            for (code, known) in here.codes.iter_mut().zip(&codes) {
+                *code = known.get(*code as usize).copied().unwrap_or(NONE);
+            }
+            tally.add(here, *amounts)?;
+        }
+        Ok(())
+    }
+
+    /// What was counted of one row group, to be kept.
+    pub(super) fn partial(&self, tally: &Tally) -> Partial {
+        let mut texts: Vec<Vec<Box<str>>> = self.by.iter().map(|_| Vec::new()).collect();
+        let mut known: Vec<HashMap<Code, Code>> = self.by.iter().map(|_| HashMap::new()).collect();
+        let values: Vec<_> = self.values.iter().map(locked).collect();
+        let groups = tally.groups.iter().map(|(group, amounts)| {
+            let mut own = *group;
+            for place in 0..self.by.len() {
+                let Some(at) = (group.codes[place] as usize).checked_sub(1) else { continue };
+                own.codes[place] = *known[place].entry(group.codes[place]).or_insert_with(|| {
+                    texts[place].push(values[place].texts.get(at).map_or_else(Box::default, |text| text.as_str().into()));
+                    Code::try_from(texts[place].len()).unwrap_or(NONE)
+                });
+            }
+            (own, *amounts)
+        });
+        let groups = groups.collect();
+        Partial { matched: tally.matched, texts, groups }
     }
 
     /// The bucket of every row of `group`, when its statistics say that there is only one.
@@ -192,7 +204,23 @@ impl Counter {
             fields.push(self.codes(rows, place, translated)?);
         }
         let buckets = self.buckets(rows, bucket);
-        self.count_codes(&fields, &buckets, rows.num_rows(), tally)
+        if self.sums.is_empty() {
+            return self.count_codes(&fields, &buckets, rows.num_rows(), tally);
+        }
+        let numbers = self.numbers(rows);
+        for (run, bucket) in buckets.runs(rows.num_rows()) {
+            for row in run {
+                let mut codes = [NONE; BY_MAX];
+                fields.iter().enumerate().for_each(|(place, field)| codes[place] = field[row]);
+                tally.add(Group { bucket, codes }, amounts(&numbers, row))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers that are summed.
+    fn numbers<'a>(&self, rows: &'a RecordBatch) -> Vec<Option<&'a Int64Array>> {
+        self.sums.iter().map(|column| rows.column_by_name(column.name())?.as_primitive_opt::<Int64Type>()).collect()
     }
 
     /// The bucket of each row, or the one of all.
@@ -255,13 +283,13 @@ impl Counter {
                 sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size)).filter(|all| *all <= TABLE_MAX);
             match table {
                 Some(size) => count_in_table(fields, &sizes, run, &mut vec![0u64; size], |codes, count| {
-                    tally.add(Group { bucket, codes }, count)
+                    tally.add(Group { bucket, codes }, Amounts::of_rows(count))
                 })?,
                 None => {
                     for row in run {
                         let mut codes = [NONE; BY_MAX];
                         fields.iter().enumerate().for_each(|(place, field)| codes[place] = field[row]);
-                        tally.add(Group { bucket, codes }, 1)?;
+                        tally.add(Group { bucket, codes }, Amounts::of_rows(1))?;
                     }
                 }
             }
@@ -273,10 +301,11 @@ impl Counter {
     fn count_lists(&self, rows: &RecordBatch, bucket: Option<i64>, tally: &mut Tally) -> Result<(), FindError> {
         let buckets = self.buckets(rows, bucket);
         let fields = (0..self.by.len()).map(|place| self.code_lists(rows, place)).collect::<Result<Vec<_>, _>>()?;
+        let numbers = self.numbers(rows);
         for (run, bucket) in buckets.runs(rows.num_rows()) {
             for row in run {
                 let mut group = Group { bucket, codes: [NONE; BY_MAX] };
-                combine(&fields, 0, row, &mut group, tally)?;
+                combine(&fields, 0, row, &mut group, &amounts(&numbers, row), tally)?;
             }
         }
         Ok(())
@@ -335,10 +364,11 @@ impl Counter {
         let mut rows: Vec<_> = tally
             .groups
             .into_iter()
-            .map(|(group, count)| StatsRow {
+            .map(|(group, amounts)| StatsRow {
                 by: (0..self.by.len()).map(|place| value(place, group.codes[place])).collect(),
                 time: Some(group.bucket).filter(|bucket| *bucket != NO_TIME),
-                count,
+                count: amounts.count,
+                sums: amounts.sums.into_iter().take(self.sums.len()).collect(),
             })
             .collect();
         let name = |row: &StatsRow| row.by.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -382,18 +412,28 @@ impl Translated {
     }
 }
 
+/// One row, and its numbers; a number that is missing adds nothing.
+fn amounts(numbers: &[Option<&Int64Array>], row: usize) -> Amounts {
+    let mut amounts = Amounts::of_rows(1);
+    for (sum, numbers) in amounts.sums.iter_mut().zip(numbers) {
+        *sum = numbers.filter(|numbers| numbers.is_valid(row)).map_or(0, |numbers| i128::from(numbers.value(row)));
+    }
+    amounts
+}
+
 /// Counts one row in each combination of its values of the fields from `place` on.
 fn combine(
     fields: &[CodeLists],
     place: usize,
     row: usize,
     group: &mut Group,
+    amounts: &Amounts,
     tally: &mut Tally,
 ) -> Result<(), FindError> {
-    let Some(field) = fields.get(place) else { return tally.add(*group, 1) };
+    let Some(field) = fields.get(place) else { return tally.add(*group, *amounts) };
     for code in field.of(row) {
         group.codes[place] = *code;
-        combine(fields, place + 1, row, group, tally)?;
+        combine(fields, place + 1, row, group, amounts, tally)?;
     }
     Ok(())
 }

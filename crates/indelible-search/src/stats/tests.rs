@@ -24,8 +24,7 @@ fn mixed() -> (tempfile::TempDir, Arc<Index>, MemoryLog) {
 }
 
 fn request(q: &str, by: &[&str], interval: Option<&str>) -> StatsRequest {
-    let by = by.iter().map(|&name| name.to_owned()).collect();
-    StatsRequest { by, interval: interval.map(str::to_owned), ..StatsRequest::new(parse(q).unwrap()) }
+    StatsRequest::new(parse(q).unwrap(), Counting::by(by).each(interval))
 }
 
 type Counts = BTreeMap<(Option<i64>, String), u64>;
@@ -115,7 +114,7 @@ fn attributes_and_numbers_can_be_counted_by() {
 fn a_cut_answer_keeps_the_largest_and_says_so() {
     let (_folder, index, _log) = mixed();
     let whole = index.stats_blocking(&request("", &["actor"], None)).unwrap();
-    let cut = index.stats_blocking(&StatsRequest { limit: 3, ..request("", &["actor"], None) }).unwrap();
+    let cut = index.stats_blocking(&StatsRequest::new(parse("").unwrap(), Counting::by(&["actor"]).most(3))).unwrap();
     assert_eq!((cut.rows.as_slice(), cut.truncated, cut.matched), (&whole.rows[..3], true, 600));
     assert!(whole.rows.is_sorted_by(|a, b| a.count >= b.count));
 }
@@ -154,4 +153,78 @@ async fn a_count_can_be_awaited() {
         [Some(monday - 7 * 24 * HOUR), Some(monday)]
     );
     assert_eq!(answer.rows.iter().map(|row| row.count).sum::<u64>(), 600);
+}
+
+#[tokio::test]
+async fn several_ways_in_one_pass_are_each_as_alone_and_numbers_are_summed() {
+    let (_folder, index, log) = mixed();
+    let query = parse("outcome:allowed").unwrap();
+    let mut tokens = Counting::by(&["model"]);
+    tokens.sums = ["input_tokens", "output_tokens"].map(str::to_owned).to_vec();
+    let ways = vec![Counting::by(&["actor"]).each(Some("1d")), Counting::by(&["label"]).most(2), tokens];
+    let together = index.stats_each(query.clone(), ways.clone(), SEARCH_TIME).await.unwrap();
+    for (way, answer) in ways.into_iter().zip(&together) {
+        assert_eq!(&index.stats_blocking(&StatsRequest::new(query.clone(), way)).unwrap(), answer);
+    }
+    let mut sums: BTreeMap<String, (u64, i128, i128)> = BTreeMap::new();
+    for n in 0..log.size() {
+        let entry = log.entry(n);
+        let view = EventView::parse(&entry).unwrap();
+        if view.outcome.result.as_deref() == Some("allowed") {
+            let sum = sums.entry(json!([view.ai.request_model.as_deref()]).to_string()).or_default();
+            let number = |tokens: Option<i64>| tokens.map_or(0, i128::from);
+            *sum = (sum.0 + 1, sum.1 + number(view.ai.input_tokens), sum.2 + number(view.ai.output_tokens));
+        }
+    }
+    let rows = together[2].rows.iter();
+    let found: BTreeMap<_, _> =
+        rows.map(|row| (json!(row.by).to_string(), (row.count, row.sums[0], row.sums[1]))).collect();
+    assert!(found.values().any(|(_, input, _)| *input > 0));
+    assert_eq!(found, sums);
+
+    let mut wrong = Counting::by(&["model"]);
+    wrong.sums = vec!["actor".to_owned()];
+    let fault = index.stats_blocking(&StatsRequest::new(query, wrong)).unwrap_err();
+    assert_eq!(fault.to_string(), "cannot count by `actor`: it is no field with numbers, which could be summed");
+}
+
+#[test]
+fn what_is_remembered_of_row_groups_is_what_a_count_finds() {
+    let (_folder, index) = index();
+    let log = MemoryLog::default();
+    let rows = PARTIAL_ROWS_MIN as u64;
+    log.grow_from(rows, DAY, 2 * SECOND); // within a day: one file
+    index.refresh(&log).unwrap();
+    index.flush().unwrap();
+    let middle = format!("time:>{}", RecordedTime(DAY + 15_000 * SECOND));
+    let result = |view: &EventView<'_>| view.outcome.result.as_deref().map(str::to_owned);
+    let is_late = |view: &EventView<'_>| view.time_unix_ns > Some(DAY + 15_000 * SECOND);
+    for round in 0..3 {
+        for wanted in ["denied", "allowed"] {
+            let denied = request(&format!("outcome:{wanted}"), &["actor"], Some("1h"));
+            assert_eq!(
+                counted(&index, &denied),
+                naive(&log, Some(HOUR), |view| match result(view) {
+                    Some(result) if result == wanted => vec![json!([view.actor.id.as_deref()])],
+                    _ => vec![],
+                })
+            );
+        }
+        assert_eq!(
+            counted(&index, &request(&middle, &["actor"], None)),
+            naive(&log, None, |view| if is_late(view) { vec![json!([view.actor.id.as_deref()])] } else { vec![] })
+        );
+        let labels = request("", &["label", "model"], None);
+        let answer = index.stats_blocking(&labels).unwrap();
+        assert_eq!(answer.counts.groups_remembered, u64::from(round > 0));
+        assert_eq!(answer.matched, rows + round * 100);
+        // what comes meanwhile is counted with it
+        log.grow_from(100, DAY, 10 * SECOND);
+        index.refresh(&log).unwrap();
+    }
+    // too many values to keep
+    let ids = request("", &["id"], None);
+    for _ in 0..2 {
+        assert_eq!(index.stats_blocking(&ids).unwrap().counts.groups_remembered, 0);
+    }
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/stats`: how many events match, by fields and by time.
 
 use axum::http::StatusCode;
-use indelible_search::{ROWS_MAX, StatsRequest, Timed};
+use indelible_search::{Counting, ROWS_MAX, StatsRequest, Timed};
 use serde_json::Value;
 
 use super::count;
@@ -42,12 +42,11 @@ pub(crate) async fn count_events(call: &Call) -> Result<Answer, Problem> {
     let question = question(call, &parameters)?;
     let _place = place(&call.app.queries, "queries")?;
     refresh(&call.app, &question.log, &question.index).await?;
-    let mut request = StatsRequest::new(question.query.clone());
-    request.by = by.clone();
-    request.interval = parameters.get("interval").map(str::to_owned);
-    request.limit = usize::try_from(limit).unwrap_or(ROWS_MAX);
+    let interval = parameters.get("interval");
+    let counting = Counting::by(&by).each(interval).most(usize::try_from(limit).unwrap_or(ROWS_MAX));
+    let mut request = StatsRequest::new(question.query.clone(), counting);
     request.time = limits.query_time.duration();
-    let timed = if request.interval.is_some() { Timed::Yes } else { Timed::No };
+    let timed = if interval.is_some() { Timed::Yes } else { Timed::No };
     let answer = question.index.stats(request).await?;
     let rows: Vec<Value> = answer.rows.iter().map(|row| row.to_json(&by, timed)).collect();
     let found = rows.len() as u64;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use indelible_event::view::EventView;
 use indelible_search::query::{Query, Span};
-use indelible_search::{FindError, Index, Order, SearchRequest, StatsAnswer, StatsRequest, StatsRow, filter};
+use indelible_search::{Counting, FindError, Index, Order, SearchRequest, StatsAnswer, StatsRequest, StatsRow, filter};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::find::{found, place, refresh};
@@ -94,66 +94,43 @@ impl<'a> Asking<'a> {
         Ok(Some((first.min(last), first.max(last))))
     }
 
-    /// Counts.
-    pub(super) async fn stats(
-        &self,
-        q: &str,
-        by: &[&str],
-        interval: Option<&str>,
-        limit: usize,
-    ) -> Result<StatsAnswer, Problem> {
-        self.counts_of(self.wanted(q)?, by, interval, limit).await
-    }
-
-    async fn counts_of(
-        &self,
-        query: Query,
-        by: &[&str],
-        interval: Option<&str>,
-        limit: usize,
-    ) -> Result<StatsAnswer, Problem> {
-        let mut request = StatsRequest::new(query);
-        request.by = by.iter().map(|field| (*field).to_owned()).collect();
-        request.interval = interval.map(str::to_owned);
-        request.limit = limit;
+    /// Counts in one way.
+    pub(super) async fn stats(&self, q: &str, counting: Counting) -> Result<StatsAnswer, Problem> {
+        let mut request = StatsRequest::new(self.wanted(q)?, counting);
         request.time = self.time();
         Ok(self.index.stats(request).await?)
     }
 
+    /// Counts in several ways by one pass; an answer for each.
+    pub(super) async fn stats_each(&self, query: Query, counted: Vec<Counting>) -> Result<Vec<StatsAnswer>, Problem> {
+        Ok(self.index.stats_each(query, counted, self.time()).await?)
+    }
+
     /// The most frequent values of a field.
     pub(super) async fn top(&self, q: &str, field: &str, most: usize) -> Result<Vec<Counted>, Problem> {
-        self.top_of(self.wanted(q)?, field, most).await
+        Ok(frequent(&self.stats(q, top(field, most)).await?, most))
     }
 
-    async fn top_of(&self, query: Query, field: &str, most: usize) -> Result<Vec<Counted>, Problem> {
-        // events without the field make a row of their own, which is left out
-        let answer = self.counts_of(query, &[field], None, most + 1).await?;
-        Ok(counted(&answer.rows, most))
-    }
-
-    /// The same between two times, the second of them left out.
-    pub(super) async fn top_between(
+    /// The most frequent values of each field.
+    pub(super) async fn tops(
         &self,
-        q: &str,
-        field: &str,
+        query: Query,
+        fields: impl Iterator<Item = &str>,
         most: usize,
-        from: &str,
-        before: &str,
-    ) -> Result<Vec<Counted>, Problem> {
-        let query = filter(&format!("({}) time:<{before}", if q.is_empty() { "*" } else { q }), Some(from), None)?;
-        self.top_of(query, field, most).await
+    ) -> Result<Vec<Vec<Counted>>, Problem> {
+        let answers = self.stats_each(query, fields.map(|field| top(field, most)).collect()).await?;
+        Ok(answers.iter().map(|answer| frequent(answer, most)).collect())
     }
+}
 
-    /// The same from a time on.
-    pub(super) async fn top_since(
-        &self,
-        q: &str,
-        field: &str,
-        most: usize,
-        from: &str,
-    ) -> Result<Vec<Counted>, Problem> {
-        self.top_of(filter(q, Some(from), None)?, field, most).await
-    }
+/// Counts the most frequent values of a field. Events without it make a row of their own, which [`frequent`] leaves out.
+pub(super) fn top(field: &str, most: usize) -> Counting {
+    Counting::by(&[field]).most(most + 1)
+}
+
+/// The most frequent values in an answer to [`top`].
+pub(super) fn frequent(answer: &StatsAnswer, most: usize) -> Vec<Counted> {
+    counted(&answer.rows, most)
 }
 
 fn counted(rows: &[StatsRow], most: usize) -> Vec<Counted> {

@@ -10,6 +10,8 @@ use super::zone::Zone;
 const BARS: i64 = 60;
 /// Most bars that are drawn: a query without times may span years.
 const BARS_MAX: usize = 400;
+/// Most rows that are counted for the bars: as many as there are bars and outcomes, and some to spare.
+pub(super) const BARS_ROWS: usize = 2_000;
 /// The drawing's own units.
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 120.0;
@@ -171,7 +173,7 @@ mod tests {
     use super::*;
 
     fn row(outcome: &str, minute: i64, count: u64) -> StatsRow {
-        StatsRow { by: vec![outcome.into()], time: Some(minute * 60 * NANOSECONDS), count }
+        StatsRow { by: vec![outcome.into()], time: Some(minute * 60 * NANOSECONDS), count, sums: Vec::new() }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::Method;
 use indelible_event::words::OutcomePhase;
+use indelible_search::Counting;
 
 use super::ask::{Asking, grouped};
 use super::html;
@@ -100,7 +101,7 @@ async fn ask(call: &Call) -> Result<Answer, Problem> {
     let asked = Asked::read(call, &parameters)?;
     let log = Arc::clone(call.log(&asked.log)?);
     let asking = Asking::begin(call, &log, asked.from(), asked.to()).await?;
-    let matched = asking.stats(&asked.q, &[], None, 1).await?.matched;
+    let matched = asking.stats(&asked.q, Counting::by::<&str>(&[]).most(1)).await?.matched;
     let event = call.event().resource_count("log", log.name(), matched).phase(OutcomePhase::Single);
     let mark = call.record(&log, event.attribute("query", bounded(&asked.q)).attribute("asked", "how many")).await?;
     html::answer(call, &AskPage { shell: Shell::of(call, "Export", &log), asked, matched }, mark)
@@ -116,7 +117,7 @@ async fn begin(call: &Arc<Call>, body: Body) -> Result<Answer, Problem> {
     })?;
     let log = Arc::clone(call.log(&asked.log)?);
     let asking = Asking::begin(call, &log, asked.from(), asked.to()).await?;
-    let total = asking.stats(&asked.q, &[], None, 1).await?.matched;
+    let total = asking.stats(&asked.q, Counting::by::<&str>(&[]).most(1)).await?.matched;
     let id = call.app.environment.new_event_id().map_err(Problem::internal)?.to_string();
     let event = call.event().resource("log", log.name()).resource("export", &id).phase(OutcomePhase::Single);
     let event = event.attribute("query", bounded(&asked.q)).attribute("format", format.word());

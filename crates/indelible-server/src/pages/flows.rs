@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use indelible_search::StatsRow;
+use indelible_search::{Counting, StatsRow};
 
 use super::ask::{Asking, grouped, text};
 use super::html;
@@ -88,7 +88,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     // the server's own doings and intents whose outcome follows would be drawn beside what they are about
     let asked =
         format!("-phase:intent -kind:indelible {}", if q.is_empty() { String::new() } else { format!("({q})") });
-    let answer = asking.stats(asked.trim(), &STEPS.map(|(field, _)| field), None, PATHS_MAX).await?;
+    let answer = asking.stats(asked.trim(), Counting::by(&STEPS.map(|(field, _)| field)).most(PATHS_MAX)).await?;
     let event = call.event().resource_count("log", log.name(), answer.matched).attribute("query", bounded(&q));
     let mark = call.record(&log, event.attribute("paths", count(answer.rows.len() as u64))).await?;
     let paths: Vec<Path> =
@@ -220,7 +220,7 @@ mod tests {
 
     fn row(by: [Option<&str>; 4], count: u64) -> StatsRow {
         let by = by.into_iter().map(|name| name.map_or(serde_json::Value::Null, Into::into)).collect();
-        StatsRow { by, time: None, count }
+        StatsRow { by, time: None, count, sums: Vec::new() }
     }
 
     #[test]

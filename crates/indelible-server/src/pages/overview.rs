@@ -1,5 +1,6 @@
 //! `GET /`: what there is at a glance, for a stretch of time up to now.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -7,10 +8,10 @@ use indelible_access::Action;
 use indelible_detect::alert::{Alert, AlertState};
 use indelible_detect::book::AlertFilter;
 use indelible_detect::sources::{SourceReport, SourceVerdict};
-use indelible_search::SqlRequest;
+use indelible_search::{Counting, StatsAnswer};
 
-use super::ask::{Asking, Counted, text};
-use super::chart::{Chart, interval};
+use super::ask::{Asking, Counted, frequent, text, top};
+use super::chart::{BARS_ROWS, Chart, interval};
 use super::html;
 use super::ranges::{self, ALL_TIME, BOUNDED, Range};
 use super::shell::Shell;
@@ -78,10 +79,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let asking = Asking::begin(call, &log, from.as_deref(), None).await?;
     let shell = Shell::of(call, "Overview", &log);
     let length = range.seconds.map_or("1d", interval);
-    let over_time = asking.stats("", &["outcome"], Some(length), 2_000).await?;
-    let tops = tops(&asking).await?;
-    let refused = asking.top("outcome:denied", "reason", LISTED).await?;
-    let used = used(call, &asking, from.as_deref()).await?;
+    let Found { over_time, tops, refused, used } = found(&asking, length, &call.app.config.gateway.prices).await?;
     let sources = call.app.watched.sources_of(log.name()).unwrap_or_default();
     let may_see_alerts = shell.may(Action::ReadAlerts);
     let (alerts, alerts_more) = if may_see_alerts { open_alerts(call, log.name()).await? } else { (Vec::new(), false) };
@@ -106,43 +104,51 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     html::answer(call, &page, mark)
 }
 
-async fn tops(asking: &Asking<'_>) -> Result<Vec<Top>, Problem> {
-    let lists =
-        [("Actors", "actor", ""), ("Models", "model", ""), ("Tools", "tool", ""), ("Data", "resource_id", DATA)];
-    let mut tops = Vec::with_capacity(lists.len());
-    for (title, field, with) in lists {
-        tops.push(Top { title, field, with, rows: asking.top(with, field, TOP).await? });
-    }
-    Ok(tops)
+/// What was counted.
+struct Found {
+    over_time: StatsAnswer,
+    tops: Vec<Top>,
+    refused: Vec<Counted>,
+    used: Vec<Used>,
+}
+
+/// Counts what the page shows: one pass for what all events are counted by, one for each narrower question.
+async fn found(asking: &Asking<'_>, length: &str, prices: &[PriceConfig]) -> Result<Found, Problem> {
+    const OF_ALL: [(&str, &str); 3] = [("Actors", "actor"), ("Models", "model"), ("Tools", "tool")];
+    let mut counted = vec![Counting::by(&["outcome"]).each(Some(length)).most(BARS_ROWS)];
+    counted.extend(OF_ALL.map(|(_, field)| top(field, TOP)));
+    let mut answers = asking.stats_each(asking.wanted("")?, counted).await?.into_iter();
+    let over_time = answers.next().ok_or_else(|| Problem::internal("counts without an answer"))?;
+    let tops = OF_ALL.into_iter().zip(answers);
+    let mut tops: Vec<Top> =
+        tops.map(|((title, field), answer)| Top { title, field, with: "", rows: frequent(&answer, TOP) }).collect();
+    let data = asking.top(DATA, "resource_id", TOP).await?;
+    tops.push(Top { title: "Data", field: "resource_id", with: DATA, rows: data });
+    let refused = asking.top("outcome:denied", "reason", LISTED).await?;
+    Ok(Found { over_time, tops, refused, used: used(asking, prices).await? })
 }
 
 /// What models used: only outcomes carry tokens, so that a call counts once.
-async fn used(call: &Call, asking: &Asking<'_>, from: Option<&str>) -> Result<Vec<Used>, Problem> {
-    let since = from.map(|from| format!("and time >= timestamp '{from}'")).unwrap_or_default();
-    let statement = format!(
-        "select coalesce(ai_response_model, ai_request_model) as model, count(*), sum(ai_input_tokens), \
-         sum(ai_output_tokens) from events where (ai_input_tokens > 0 or ai_output_tokens > 0) {since} \
-         group by 1 order by 3 desc, 1 limit {TOP}"
-    );
-    let limits = &call.app.config.limits;
-    let mut request = SqlRequest::new(&statement);
-    request.time = limits.query_time.duration();
-    request.memory = limits.query_memory.in_memory();
-    let answer = asking.index.sql(request).await?;
-    let number =
-        |row: &[serde_json::Value], place: usize| row.get(place).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let used = answer.rows.iter().map(|row| {
-        let model = row.first().and_then(text).unwrap_or_else(|| "(not said)".to_owned());
-        let (input, output) = (number(row, 2), number(row, 3));
-        Used {
-            cost: cost(&call.app.config.gateway.prices, &model, input, output),
-            calls: number(row, 1),
-            model,
-            input,
-            output,
-        }
+async fn used(asking: &Asking<'_>, prices: &[PriceConfig]) -> Result<Vec<Used>, Problem> {
+    let mut counting = Counting::by(&["response_model", "request_model"]);
+    counting.sums = ["input_tokens", "output_tokens"].map(str::to_owned).to_vec();
+    let answer = asking.stats("input_tokens:>0 or output_tokens:>0", counting).await?;
+    let mut models: BTreeMap<String, (u64, i128, i128)> = BTreeMap::new();
+    for row in &answer.rows {
+        let model = row.by.iter().find_map(text).unwrap_or_else(|| "(not said)".to_owned());
+        let used = models.entry(model).or_default();
+        let sum = |place: usize| row.sums.get(place).copied().unwrap_or(0);
+        *used = (used.0 + row.count, used.1 + sum(0), used.2 + sum(1));
+    }
+    let whole = |sum: i128| u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
+    let used = models.into_iter().map(|(model, (calls, input, output))| {
+        let (input, output) = (whole(input), whole(output));
+        Used { cost: cost(prices, &model, input, output), model, calls, input, output }
     });
-    Ok(used.collect())
+    let mut used: Vec<Used> = used.collect();
+    used.sort_by(|a, b| b.input.cmp(&a.input).then_with(|| a.model.cmp(&b.model)));
+    used.truncate(TOP);
+    Ok(used)
 }
 
 /// By the price list, in which a price is for a million tokens, in millionths.

@@ -7,10 +7,10 @@ use askama::Template;
 use axum::http::StatusCode;
 use indelible_access::{Action, Role};
 use indelible_event::view::EventView;
-use indelible_search::{FindError, Order, SearchRequest};
+use indelible_search::{Counting, FindError, Order, SearchRequest};
 
 use super::ask::{Asking, Counted};
-use super::chart::{Chart, interval};
+use super::chart::{BARS_ROWS, Chart, interval};
 use super::columns::{self, Column, Row};
 use super::copies::{Copies, copies};
 use super::html::{self, response};
@@ -116,7 +116,8 @@ struct SearchPage {
     /// The link to what comes after.
     next: Option<String>,
     chart: Chart,
-    matched: u64,
+    /// Counted on the first page only.
+    matched: Option<u64>,
     size: u64,
     copies: Copies,
     saved: Vec<(String, String)>,
@@ -146,15 +147,15 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     // a page further on adds rows to the table; what stands above it is there already
     let span = if is_first { asking.span(&asked.q).await? } else { None };
     let length = span.map_or("1d", |(first, last)| interval((last - first) / 1_000_000_000));
-    let over_time =
-        if is_first { Some(asking.stats(&asked.q, &["outcome"], Some(length), 2_000).await?) } else { None };
+    let bars = Counting::by(&["outcome"]).each(Some(length)).most(BARS_ROWS);
+    let over_time = if is_first { Some(asking.stats(&asked.q, bars).await?) } else { None };
     let mark = recorded(call, &log, &asked, entries.len()).await?;
     let rows = entries.iter().filter_map(|(index, entry)| {
         let view = EventView::parse(entry).ok()?;
         Some(columns::row(&shell, &columns, *index, &view))
     });
     let rows: Vec<Row> = rows.collect();
-    let matched = over_time.as_ref().map_or(0, |counted| counted.matched);
+    let matched = over_time.as_ref().map(|counted| counted.matched);
     let zone = shell.zone.clone();
     let page = SearchPage {
         next: page.next_cursor.map(|cursor| shell.to("/search", &asked.parameters(&[("cursor", &cursor)]))),
@@ -180,7 +181,7 @@ impl SearchPage {
             rows: Vec::new(),
             next: None,
             chart: Chart::new(&[], "1d", &zone, None),
-            matched: 0,
+            matched: None,
             size: 0,
             copies: Copies::default(),
             saved: Vec::new(),
@@ -244,9 +245,11 @@ pub(super) async fn counts(call: &Call) -> Result<Answer, Problem> {
     let asked = Asked::read(&parameters)?;
     let shell = Shell::of(call, "Counts", &log);
     let asking = Asking::begin(call, &log, asked.from(), asked.to()).await?;
+    let fields = FACETS.iter().map(|(field, _)| *field);
+    let counted = asking.tops(asking.wanted(&asked.q)?, fields, VALUES).await?;
     let mut facets = Vec::with_capacity(FACETS.len());
-    for (field, title) in FACETS {
-        let rows = asking.top(&asked.q, field, VALUES).await?.into_iter().map(|row| {
+    for ((field, title), rows) in FACETS.into_iter().zip(counted) {
+        let rows = rows.into_iter().map(|row| {
             let link = |sign: &str| {
                 let q = asked.narrowed(&format!("{sign}{}", super::shell::term(field, &row.value)));
                 shell.to("/search", &asked.parameters(&[("q", &q)]))

@@ -8,12 +8,11 @@ use askama::Template;
 use indelible_access::Action;
 use indelible_detect::alert::Alert;
 use indelible_detect::book::AlertFilter;
-use indelible_event::time::RecordedTime;
 use indelible_event::view::EventView;
-use indelible_search::Order;
+use indelible_search::{Counting, Order, StatsAnswer};
 
-use super::ask::{Asking, Counted};
-use super::chart::{Chart, interval};
+use super::ask::{Asking, Counted, frequent, top};
+use super::chart::{BARS_ROWS, Chart, interval};
 use super::columns::{self, Row};
 use super::html;
 use super::shell::{Shell, term};
@@ -114,8 +113,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
         (one(&ever, &shell, &q, Order::OldestFirst).await?, one(&ever, &shell, &q, Order::NewestFirst).await?);
     let span = ever.span(&q).await?;
     let length = span.map_or("1d", |(first, last)| interval((last - first) / 1_000_000_000));
-    let over_time = ever.stats(&q, &["outcome"], Some(length), 2_000).await?;
-    let usual = usual(&ever, kind, &q, call.app.trail.now().0).await?;
+    let (over_time, usual) = counted(&ever, kind, &q, length, call.app.trail.now().0).await?;
     let (peers_title, peers) = peers(&ever, kind, id, &usual).await?;
     let rows = newest(&ever, &shell, &q).await?;
     let alerts = if shell.may(Action::ReadAlerts) { alerts(call, log.name(), id).await? } else { Vec::new() };
@@ -160,24 +158,35 @@ async fn newest(asking: &Asking<'_>, shell: &Shell, q: &str) -> Result<Vec<Row>,
     Ok(rows.collect())
 }
 
-async fn usual(asking: &Asking<'_>, kind: Kind, q: &str, now: i64) -> Result<Vec<Usual>, Problem> {
+/// Counts over time and by each field: over all times, in the month before the last day, and in the last day.
+async fn counted(
+    asking: &Asking<'_>,
+    kind: Kind,
+    q: &str,
+    length: &str,
+    now: i64,
+) -> Result<(StatsAnswer, Vec<Usual>), Problem> {
     let fields: &[(&'static str, &'static str)] = if kind == Kind::Actor { &OF_ACTOR } else { &OF_RESOURCE };
-    let at = |days: i64| RecordedTime(now - days * DAY * 1_000_000_000).whole_seconds();
-    let (day, month) = (at(1), at(1 + USUAL_DAYS));
+    let mut ways = vec![Counting::by(&["outcome"]).each(Some(length)).most(BARS_ROWS)];
+    ways.extend(fields.iter().map(|(field, _)| top(field, VALUES)));
+    let mut ever = asking.stats_each(asking.wanted(q)?, ways).await?.into_iter();
+    let over_time = ever.next().ok_or_else(|| Problem::internal("counts without an answer"))?;
+    let day = now - DAY * 1_000_000_000;
+    let month = day - USUAL_DAYS * DAY * 1_000_000_000;
+    let names = || fields.iter().map(|(field, _)| *field);
+    let before = asking.tops(asking.between(q, month, day - 1)?, names(), LOOKED_THROUGH).await?;
+    let today = asking.tops(asking.between(q, day, i64::MAX)?, names(), LOOKED_THROUGH).await?;
     let mut all = Vec::with_capacity(fields.len());
-    for (field, title) in fields {
-        let before = asking.top_between(q, field, LOOKED_THROUGH, &month, &day).await?;
-        let today = asking.top_since(q, field, LOOKED_THROUGH, &day).await?;
+    for ((((field, title), answer), before), today) in fields.iter().zip(ever).zip(before).zip(today) {
         let is_known = |value: &str| before.iter().any(|known| known.value == value);
         // where nothing was seen before, everything is new and says nothing
-        let new =
-            today.iter().filter(|seen| !before.is_empty() && !is_known(&seen.value)).take(VALUES).cloned().collect();
-        let rows = asking.top(q, field, VALUES).await?;
+        let new = today.into_iter().filter(|seen| !before.is_empty() && !is_known(&seen.value)).take(VALUES).collect();
+        let rows = frequent(&answer, VALUES);
         if !rows.is_empty() {
             all.push(Usual { title, field, rows, new });
         }
     }
-    Ok(all)
+    Ok((over_time, all))
 }
 
 /// Of an actor: who else touches what it touches most. Of a resource: what else is touched by who touches it most.

@@ -11,7 +11,7 @@ use indelible_deliver::{csv_header, csv_row, ndjson_line, ocsf_line};
 use indelible_event::doors::{EntryIndex, EntryReader};
 use indelible_search::query::Query;
 use indelible_search::{
-    Access, Index, Order, Patience, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, StatsRequest, Timed, filter,
+    Access, Counting, Index, Order, Patience, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, StatsRequest, Timed, filter,
 };
 use indelible_store::FolderReader;
 use indelible_store::name::LogName;
@@ -98,12 +98,8 @@ impl Folder {
         by: &[String],
         interval: Option<&str>,
     ) -> Result<Value, CliError> {
-        let request = StatsRequest {
-            by: by.to_vec(),
-            interval: interval.map(str::to_owned),
-            time: QUERY_TIME,
-            ..StatsRequest::new(read_query(query)?)
-        };
+        let counting = Counting::by(by).each(interval);
+        let request = StatsRequest { time: QUERY_TIME, ..StatsRequest::new(read_query(query)?, counting) };
         let answer = self.index.stats_blocking(&request);
         let answer = answer.map_err(|error| CliError::because("the events could not be counted", &error))?;
         let timed = if interval.is_some() { Timed::Yes } else { Timed::No };
