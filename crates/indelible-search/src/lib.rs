@@ -35,4 +35,6 @@ pub use sql::{
     SQL_ANSWER_BYTES, SQL_BYTES_MAX, SQL_READS_MAX, SQL_ROWS_MAX, SQL_STEPS_MAX, SQL_TOKENS_MAX, SqlAnswer, SqlColumn,
     SqlRequest,
 };
-pub use stats::{BY_MAX, Counting, GROUPS_MAX, Interval, ROWS_MAX, SUMS_MAX, StatsAnswer, StatsRequest, StatsRow, Timed};
+pub use stats::{
+    BY_MAX, Counting, GROUPS_MAX, Interval, ROWS_MAX, SUMS_MAX, StatsAnswer, StatsRequest, StatsRow, Timed,
+};

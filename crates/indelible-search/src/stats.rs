@@ -8,6 +8,7 @@ mod code_lists;
 mod counter;
 mod partials;
 mod tally;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -175,16 +176,16 @@ impl Index {
         only(self.stats_each(request.query, vec![request.counting], request.time).await?)
     }
 
-    /// Counts matching entries in several ways by one pass: an answer for each, in their order.
+    /// Counts matching entries in several ways by one pass: an answer for each, in their order, or that it has too many groups.
     ///
     /// # Errors
-    /// As [`Index::stats`].
+    /// As [`Index::stats`] for what is wrong with all of them.
     pub async fn stats_each(
         self: &Arc<Self>,
         query: Query,
         counted: Vec<Counting>,
         time: Duration,
-    ) -> Result<Vec<StatsAnswer>, FindError> {
+    ) -> Result<Vec<Result<StatsAnswer, FindError>>, FindError> {
         let (index, patience) = (self.clone(), Patience::of(time));
         let work = patience.clone();
         pool::blocking(&patience, move || index.count(&query, &counted, &work)).await
@@ -203,7 +204,7 @@ impl Index {
         query: &Query,
         counted: &[Counting],
         patience: &Patience,
-    ) -> Result<Vec<StatsAnswer>, FindError> {
+    ) -> Result<Vec<Result<StatsAnswer, FindError>>, FindError> {
         let counters = counted.iter().map(Counting::counter).collect::<Result<Vec<_>, _>>()?;
         let (snapshot, bounds) = self.whole();
         let size = bounds.end;
@@ -213,17 +214,35 @@ impl Index {
         let evaluator = Evaluator { program: &program, patience, counters: &opened };
         let tallies = count_all(units, &Pass { evaluator, counters: &counters, partials: &self.partials })?;
         let answers = tallies.into_iter().zip(&counters).zip(counted).map(|((tally, counter), counting)| {
+            let mut tally = tally?;
+            tally.settle()?;
             let matched = tally.matched;
             let (rows, truncated) = counter.rows(tally, counting.limit);
-            StatsAnswer { rows, truncated, matched, size, counts: opened.counts() }
+            Ok(StatsAnswer { rows, truncated, matched, size, counts: opened.counts() })
         });
         Ok(answers.collect())
     }
 }
 
 /// The answer to the one way of counting that was asked for.
-fn only(answers: Vec<StatsAnswer>) -> Result<StatsAnswer, FindError> {
-    answers.into_iter().next().ok_or_else(|| FindError::Bug { reason: "a count has no answer".to_owned() })
+fn only(answers: Vec<Result<StatsAnswer, FindError>>) -> Result<StatsAnswer, FindError> {
+    let without = || Err(FindError::Bug { reason: "a count has no answer".to_owned() });
+    answers.into_iter().next().unwrap_or_else(without)
+}
+
+/// What was counted in one way, or that it has too many groups; then it is counted no further.
+type Counted = Result<Tally, FindError>;
+
+/// Goes on with `counted` unless it has too many groups; any other fault ends the pass.
+fn go_on(counted: &mut Counted, count: impl FnOnce(&mut Tally) -> Result<(), FindError>) -> Result<(), FindError> {
+    let Ok(tally) = counted else { return Ok(()) };
+    match count(tally) {
+        Err(fault @ FindError::TooManyGroups { .. }) => {
+            *counted = Err(fault);
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// The field to count by that `name` names.
@@ -244,7 +263,8 @@ fn read_by(name: &str) -> Result<By, FindError> {
 
 /// The field with numbers that `name` names.
 fn read_sum(name: &str) -> Result<Column, FindError> {
-    let column = field(name).and_then(|known| known.columns.first()).filter(|column| column.spec().kind == Kind::Number);
+    let column =
+        field(name).and_then(|known| known.columns.first()).filter(|column| column.spec().kind == Kind::Number);
     column.copied().ok_or_else(|| FindError::CountBy {
         field: name.chars().take(64).collect(),
         reason: "it is no field with numbers, which could be summed",
@@ -261,51 +281,54 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     /// Counts one piece of work in every way.
-    fn add(&self, work: &Work, tallies: &mut [Tally]) -> Result<(), FindError> {
+    fn add(&self, work: &Work, tallies: &mut [Counted]) -> Result<(), FindError> {
         match work {
             Work::Chunk(chunk) => {
                 self.evaluator.patience.check()?;
                 Counters::add(&self.evaluator.counters.tail_rows, chunk.rows.num_rows() as u64);
                 let chosen = self.evaluator.program.matches(&chunk.rows, &mut Memo::default());
                 let rows = filter_record_batch(&chunk.rows, &BooleanArray::new(chosen, None))?;
-                self.counters.iter().zip(tallies).try_for_each(|(counter, tally)| counter.add_rows(&rows, tally))
+                let mut each = self.counters.iter().zip(tallies);
+                each.try_for_each(|(counter, counted)| go_on(counted, |tally| counter.add_rows(&rows, tally)))
             }
             Work::Group(group) => self.add_group(group, tallies),
         }
     }
 
-    fn add_group(&self, group: &GroupReader, tallies: &mut [Tally]) -> Result<(), FindError> {
+    fn add_group(&self, group: &GroupReader, tallies: &mut [Counted]) -> Result<(), FindError> {
         let Some(open) = self.evaluator.open(group)? else { return Ok(()) };
         let is_worth_keeping = group.len() >= PARTIAL_ROWS_MIN;
         let tests = if is_worth_keeping { format!("{open:?}") } else { String::new() };
         // which rows match is found out once, and only if somebody has to count them
         let mut chosen = None;
-        for (counter, tally) in self.counters.iter().zip(tallies) {
+        for (counter, counted) in self.counters.iter().zip(tallies).filter(|(_, counted)| counted.is_ok()) {
             let key = is_worth_keeping.then(|| counter.key(group, &tests));
             if let Some(known) = key.as_ref().and_then(|key| self.partials.get(key)) {
                 Counters::add(&self.evaluator.counters.remembered, 1);
-                counter.add_partial(&known, tally)?;
+                go_on(counted, |tally| counter.add_partial(&known, tally))?;
                 continue;
             }
             let chosen = match &mut chosen {
                 Some(chosen) => chosen,
                 none => none.insert(self.evaluator.rows_by(group, &open)?),
             };
-            let mut own = Tally::default();
-            if let Some(rows) = chosen {
-                counter.add_group(group, rows, self.evaluator.patience, &mut own)?;
-            }
-            if let Some(key) = key.filter(|_| own.groups.len() <= PARTIAL_GROUPS_MAX) {
-                self.partials.put(key, counter.partial(&own));
-            }
-            tally.merge(own)?;
+            go_on(counted, |tally| {
+                let mut own = Tally::default();
+                if let Some(rows) = chosen {
+                    counter.add_group(group, rows, self.evaluator.patience, &mut own)?;
+                }
+                if let Some(key) = key.filter(|_| own.groups.len() <= PARTIAL_GROUPS_MAX) {
+                    self.partials.put(key, counter.partial(&own, self.partials.texts()));
+                }
+                tally.merge(own)
+            })?;
         }
         Ok(())
     }
 }
 
 /// Counts all units, each processor taking the next one that nobody has.
-fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Tally>, FindError> {
+fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Counted>, FindError> {
     let units = Mutex::new(units);
     let failed = AtomicBool::new(false);
     let next = || -> Result<Option<Work>, FindError> {
@@ -315,7 +338,7 @@ fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Tally>, FindError> {
         units.lock().unwrap_or_else(PoisonError::into_inner).next()
     };
     let work = || {
-        let mut tallies: Vec<Tally> = pass.counters.iter().map(|_| Tally::default()).collect();
+        let mut tallies: Vec<Counted> = pass.counters.iter().map(|_| Ok(Tally::default())).collect();
         loop {
             let done = next().and_then(|work| match work {
                 None => Ok(false),
@@ -338,8 +361,9 @@ fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Tally>, FindError> {
             let other =
                 other.join().unwrap_or_else(|_| Err(FindError::Bug { reason: "a count thread panicked".to_owned() }));
             all = match (all, other) {
-                (Ok(mut all), Ok(other)) => {
-                    all.iter_mut().zip(other).try_for_each(|(all, other)| all.merge(other)).map(|()| all)
+                (Ok(mut all), Ok(others)) => {
+                    let mut each = all.iter_mut().zip(others);
+                    each.try_for_each(|(counted, other)| go_on(counted, |tally| tally.merge(other?))).map(|()| all)
                 }
                 (Err(fault), _) | (_, Err(fault)) => Err(fault),
             };

@@ -1,20 +1,17 @@
-//! Counts rows by group: values become small numbers, and rows of numbers are counted in a table.
-//!
-//! Never: keeps a value that no counted row has.
+//! Counts rows by group: rows of codes are counted in a table, or one by one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int64Array, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNanosecondType};
-use hashbrown::HashMap;
+use std::sync::{Arc, Mutex};
 
 use super::code_lists::CodeLists;
-use super::partials::{Partial, PartialKey};
+use super::partials::{Partial, PartialKey, Texts};
 use super::tally::{Amounts, Code, Group, NO_TIME, NONE, Tally};
-use super::{BY_MAX, GROUPS_MAX, Interval, StatsRow};
+use super::values::{Translated, Values, locked};
+use super::{BY_MAX, Interval, StatsRow};
 use crate::columns::{Column, Kind};
 use crate::error::FindError;
 use crate::scan::{AttributeName, GroupReader, Patience, Rows, attribute_texts, whole_bounds};
+use datafusion::arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampNanosecondType};
 
 /// What is counted by.
 #[derive(Debug)]
@@ -40,36 +37,10 @@ impl By {
     }
 }
 
-/// Not looked up yet.
-const UNKNOWN: Code = Code::MAX;
 /// Largest table that is counted in directly; it has to stay in the processor's cache.
 const TABLE_MAX: usize = 1 << 14;
-
-/// Values and their codes, shared by all threads.
-#[derive(Debug, Default)]
-struct Values {
-    codes: HashMap<String, Code>,
-    texts: Vec<String>,
-}
-
-impl Values {
-    fn code(&mut self, text: &str) -> Result<Code, FindError> {
-        if let Some(code) = self.codes.get(text) {
-            return Ok(*code);
-        }
-        let code = Code::try_from(self.texts.len() + 1).unwrap_or(UNKNOWN);
-        if self.texts.len() >= GROUPS_MAX {
-            return Err(FindError::TooManyGroups { most: GROUPS_MAX });
-        }
-        self.codes.insert(text.to_owned(), code);
-        self.texts.push(text.to_owned());
-        Ok(code)
-    }
-}
-
-fn locked(values: &Mutex<Values>) -> MutexGuard<'_, Values> {
-    values.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// A larger one pays as long as it has at most so many places for each row.
+const TABLE_PLACES_PER_ROW: usize = 8;
 
 /// Counts by fields and time.
 #[derive(Debug)]
@@ -80,13 +51,6 @@ pub(super) struct Counter {
     interval: Option<Interval>,
     /// What is counted, in words that tell it from everything else.
     words: String,
-}
-
-/// Codes of the dictionary that rows use just now, one field's.
-#[derive(Debug, Default)]
-struct Translated {
-    dictionary: Option<ArrayRef>,
-    codes: Vec<Code>,
 }
 
 impl Counter {
@@ -141,42 +105,57 @@ impl Counter {
     /// Counts what was counted before.
     pub(super) fn add_partial(&self, partial: &Partial, tally: &mut Tally) -> Result<(), FindError> {
         tally.matched += partial.matched;
-        let mut codes: [Vec<Code>; BY_MAX] = Default::default();
-        for ((codes, values), texts) in codes.iter_mut().zip(&self.values).zip(&partial.texts) {
+        let fields = self.by.len();
+        let mut codes = vec![NONE; partial.values.len()];
+        for (place, values) in self.values.iter().enumerate() {
             let mut values = locked(values);
-            codes.push(NONE);
-            for text in texts {
-                codes.push(values.code(text)?);
+            for at in (place..codes.len()).step_by(fields.max(1)) {
+                codes[at] = values.code_of(&partial.texts, partial.values[at])?;
             }
         }
-        for (group, amounts) in &partial.groups {
-            let mut here = *group;
-            for (code, known) in here.codes.iter_mut().zip(&codes) {
-                *code = known.get(*code as usize).copied().unwrap_or(NONE);
-            }
-            tally.add(here, *amounts)?;
+        let counts = partial.counts.iter().map(|count| u64::from(*count));
+        if fields == 1 && self.interval.is_none() && self.sums.is_empty() {
+            codes.iter().zip(counts).for_each(|(code, count)| tally.add_code(*code, count));
+            return Ok(());
+        }
+        for (at, count) in counts.enumerate() {
+            let bucket = partial.buckets.get(at).copied().unwrap_or(NO_TIME);
+            let mut group = Group { bucket, codes: [NONE; BY_MAX] };
+            group.codes.iter_mut().zip(&codes[at * fields..(at + 1) * fields]).for_each(|(into, code)| *into = *code);
+            let mut amounts = Amounts::of_rows(count);
+            let sums = partial.sums.iter().skip(at * self.sums.len());
+            amounts.sums.iter_mut().zip(sums.take(self.sums.len())).for_each(|(into, sum)| *into = *sum);
+            tally.add(group, amounts)?;
         }
         Ok(())
     }
 
     /// What was counted of one row group, to be kept.
-    pub(super) fn partial(&self, tally: &Tally) -> Partial {
-        let mut texts: Vec<Vec<Box<str>>> = self.by.iter().map(|_| Vec::new()).collect();
-        let mut known: Vec<HashMap<Code, Code>> = self.by.iter().map(|_| HashMap::new()).collect();
+    pub(super) fn partial(&self, tally: &Tally, texts: Arc<Texts>) -> Partial {
+        let groups = tally.groups.len();
+        let mut partial = Partial {
+            matched: tally.matched,
+            texts,
+            values: Vec::with_capacity(groups * self.by.len()),
+            buckets: Vec::with_capacity(if self.interval.is_some() { groups } else { 0 }),
+            counts: Vec::with_capacity(groups),
+            sums: Vec::with_capacity(groups * self.sums.len()),
+        };
         let values: Vec<_> = self.values.iter().map(locked).collect();
-        let groups = tally.groups.iter().map(|(group, amounts)| {
-            let mut own = *group;
-            for place in 0..self.by.len() {
-                let Some(at) = (group.codes[place] as usize).checked_sub(1) else { continue };
-                own.codes[place] = *known[place].entry(group.codes[place]).or_insert_with(|| {
-                    texts[place].push(values[place].texts.get(at).map_or_else(Box::default, |text| text.as_str().into()));
-                    Code::try_from(texts[place].len()).unwrap_or(NONE)
-                });
+        for (group, amounts) in &tally.groups {
+            let fields = group.codes.iter().zip(&values);
+            partial.values.extend(fields.map(|(code, values)| match values.text(*code) {
+                Some(text) => partial.texts.place(text) + 1,
+                None => 0,
+            }));
+            if self.interval.is_some() {
+                partial.buckets.push(group.bucket);
             }
-            (own, *amounts)
-        });
-        let groups = groups.collect();
-        Partial { matched: tally.matched, texts, groups }
+            // a row group has far fewer rows
+            partial.counts.push(u32::try_from(amounts.count).unwrap_or(u32::MAX));
+            partial.sums.extend(amounts.sums.iter().take(self.sums.len()));
+        }
+        partial
     }
 
     /// The bucket of every row of `group`, when its statistics say that there is only one.
@@ -279,8 +258,10 @@ impl Counter {
                 .iter()
                 .map(|codes| codes[run.clone()].iter().max().map_or(1, |most| *most as usize + 1))
                 .collect();
-            let table =
-                sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size)).filter(|all| *all <= TABLE_MAX);
+            let table = sizes
+                .iter()
+                .try_fold(1usize, |all, size| all.checked_mul(*size))
+                .filter(|all| *all <= TABLE_MAX.max(run.len() * TABLE_PLACES_PER_ROW));
             match table {
                 Some(size) => count_in_table(fields, &sizes, run, &mut vec![0u64; size], |codes, count| {
                     tally.add(Group { bucket, codes }, Amounts::of_rows(count))
@@ -351,15 +332,12 @@ impl Counter {
     /// The groups with their values: the `limit` largest, by time and then by count; and whether any were left out.
     pub(super) fn rows(&self, tally: Tally, limit: usize) -> (Vec<StatsRow>, bool) {
         let values: Vec<_> = self.values.iter().map(locked).collect();
-        let value = |place: usize, code: Code| {
-            let text = (code as usize).checked_sub(1).and_then(|at| values[place].texts.get(at));
-            match (text, &self.by[place]) {
-                (None, _) => serde_json::Value::Null,
-                (Some(text), By::Column(column)) if column.spec().kind == Kind::Number => {
-                    text.parse::<i64>().map_or_else(|_| text.as_str().into(), Into::into)
-                }
-                (Some(text), _) => text.as_str().into(),
+        let value = |place: usize, code: Code| match (values[place].text(code), &self.by[place]) {
+            (None, _) => serde_json::Value::Null,
+            (Some(text), By::Column(column)) if column.spec().kind == Kind::Number => {
+                text.parse::<i64>().map_or_else(|_| text.into(), Into::into)
             }
+            (Some(text), _) => text.into(),
         };
         let mut rows: Vec<_> = tally
             .groups
@@ -377,38 +355,6 @@ impl Counter {
         rows.truncate(limit);
         rows.sort_by_key(|row| row.time);
         (rows, truncated)
-    }
-}
-
-impl Translated {
-    /// The code of each row; a value is looked up when the first row has it, and only then are other threads kept out.
-    fn codes_of(&mut self, array: &DictionaryArray<Int32Type>, values: &Mutex<Values>) -> Result<Vec<Code>, FindError> {
-        let keys = array.keys();
-        let mut codes = vec![NONE; keys.len()];
-        for (row, (key, into)) in keys.values().iter().zip(&mut codes).enumerate() {
-            // Place 0 is that of rows without a value: without a branch, since which rows have one is anyone's guess.
-            let place = usize::from(keys.is_valid(row)) * (usize::try_from(*key).unwrap_or_default() + 1);
-            let Some(code) = self.codes.get_mut(place) else { continue };
-            if *code == UNKNOWN {
-                let texts = array.values().as_string::<i32>();
-                *code = locked(values).code(texts.value(place - 1))?;
-            }
-            *into = *code;
-        }
-        Ok(codes)
-    }
-
-    /// Begins anew when rows use another dictionary. The codes of its values stand from place 1 on.
-    fn use_dictionary(&mut self, dictionary: &ArrayRef) {
-        let same = self
-            .dictionary
-            .as_ref()
-            .is_some_and(|before| before.len() == dictionary.len() && before.to_data().ptr_eq(&dictionary.to_data()));
-        if !same {
-            self.codes = vec![UNKNOWN; dictionary.len() + 1];
-            self.codes[0] = NONE;
-            self.dictionary = Some(dictionary.clone());
-        }
     }
 }
 

@@ -3,18 +3,20 @@
 //! Promises: entries never change, so neither do these; memory is bounded; what was not used for long goes first. Never: counts of the
 //! tail, which grows, or of a group with very many values.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use super::tally::{Amounts, Group};
-
 /// Most groups of a row group's counts that are kept.
-pub(super) const PARTIAL_GROUPS_MAX: usize = 4_096;
+pub(super) const PARTIAL_GROUPS_MAX: usize = 32_768;
 /// Fewest rows of a row group whose counts are kept: fewer are counted as fast.
 pub(super) const PARTIAL_ROWS_MIN: usize = 16_384;
 /// Memory of each of the two generations.
-const GENERATION_BYTES_MAX: usize = 16 * 1024 * 1024;
+const GENERATION_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Memory of the texts of all of them.
+const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a text takes beside its letters.
+const TEXT_BYTES_MORE: usize = 64;
 
 /// Entries, and what was counted of them: the query's tests that they did not all pass or fail, fields, sums, interval.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,19 +26,61 @@ pub(super) struct PartialKey {
     pub(super) what: Arc<str>,
 }
 
-/// Counts of one row group.
+/// Values, each held once for all counts. Its places stand for it; they are never given to another.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    places: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+    bytes: usize,
+}
+
+impl Texts {
+    /// The place of a text.
+    pub(super) fn place(&self, text: &str) -> u32 {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = known.places.get(text) {
+            return *place;
+        }
+        let place = u32::try_from(known.texts.len()).unwrap_or(u32::MAX);
+        let text: Arc<str> = text.into();
+        known.bytes += text.len() + TEXT_BYTES_MORE;
+        known.texts.push(Arc::clone(&text));
+        known.places.insert(text, place);
+        place
+    }
+
+    /// The text at a place.
+    pub(super) fn text(&self, place: u32) -> Option<Arc<str>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.texts.get(place as usize).cloned()
+    }
+
+    fn bytes(&self) -> usize {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+}
+
+/// Counts of one row group, flat: of group `n` the fields from `n` times their number on, and the like of sums.
 #[derive(Debug)]
 pub(super) struct Partial {
     pub(super) matched: u64,
-    /// Of each field the values, whose codes count from 1.
-    pub(super) texts: Vec<Vec<Box<str>>>,
-    pub(super) groups: Vec<(Group, Amounts)>,
+    pub(super) texts: Arc<Texts>,
+    /// The place of each value, plus one; 0 for none.
+    pub(super) values: Vec<u32>,
+    /// Empty without an interval.
+    pub(super) buckets: Vec<i64>,
+    pub(super) counts: Vec<u32>,
+    pub(super) sums: Vec<i128>,
 }
 
 impl Partial {
     fn bytes(&self) -> usize {
-        let texts: usize = self.texts.iter().flatten().map(|text| text.len() + size_of::<Box<str>>()).sum();
-        texts + self.groups.len() * size_of::<(Group, Amounts)>()
+        size_of_val(&*self.values) + size_of_val(&*self.buckets) + size_of_val(&*self.counts) + size_of_val(&*self.sums)
     }
 }
 
@@ -48,6 +92,7 @@ pub(crate) struct Partials {
 
 #[derive(Debug, Default)]
 struct Held {
+    texts: Arc<Texts>,
     new: HashMap<PartialKey, Arc<Partial>>,
     old: HashMap<PartialKey, Arc<Partial>>,
     bytes_new: usize,
@@ -55,7 +100,7 @@ struct Held {
 
 impl Partials {
     pub(super) fn get(&self, key: &PartialKey) -> Option<Arc<Partial>> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         if let Some(known) = held.new.get(key) {
             return Some(Arc::clone(known));
         }
@@ -64,8 +109,25 @@ impl Partials {
         Some(known)
     }
 
+    /// Where the texts of the next counts go. With too many of them everything begins anew.
+    pub(super) fn texts(&self) -> Arc<Texts> {
+        let mut held = self.held();
+        if held.texts.bytes() > TEXT_BYTES_MAX {
+            *held = Held::default();
+        }
+        Arc::clone(&held.texts)
+    }
+
     pub(super) fn put(&self, key: PartialKey, partial: Partial) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).put(key, Arc::new(partial));
+        let mut held = self.held();
+        // what was counted before everything began anew would hold the old texts
+        if Arc::ptr_eq(&held.texts, &partial.texts) {
+            held.put(key, Arc::new(partial));
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,16 +151,34 @@ mod tests {
         PartialKey { first, rows: 1, what: "".into() }
     }
 
+    fn partial(partials: &Partials, matched: u64, groups: usize) -> Partial {
+        let (buckets, sums) = (Vec::new(), Vec::new());
+        Partial { matched, texts: partials.texts(), values: Vec::new(), buckets, counts: vec![1; groups], sums }
+    }
+
     #[test]
     fn what_is_used_stays_and_what_is_not_makes_room() {
         let partials = Partials::default();
-        let texts = || vec![vec!["x".repeat(GENERATION_BYTES_MAX / 4).into_boxed_str()]];
         for first in 0..20 {
-            partials.put(key(first), Partial { matched: first, texts: texts(), groups: Vec::new() });
+            partials.put(key(first), partial(&partials, first, GENERATION_BYTES_MAX / 16));
             assert_eq!(partials.get(&key(0)).map(|partial| partial.matched), Some(0));
         }
         let kept = (0..20).filter(|first| partials.get(&key(*first)).is_some()).count();
         assert!((2..=8).contains(&kept), "{kept}");
+        assert!(partials.get(&key(1)).is_none());
+    }
+
+    #[test]
+    fn with_too_many_texts_everything_begins_anew() {
+        let partials = Partials::default();
+        let late = partial(&partials, 1, 1);
+        partials.put(key(0), partial(&partials, 0, 1));
+        let text = |n: usize| format!("{n}{}", "x".repeat(TEXT_BYTES_MAX / 8));
+        let places: Vec<u32> = (0..9).map(|n| partials.texts().place(&text(n))).collect();
+        assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7, 0], "the last one is the first of the new ones");
+        assert!(partials.get(&key(0)).is_none());
+        assert_eq!(late.texts.text(3).as_deref(), Some(&*text(3)), "who holds the old ones still reads them");
+        partials.put(key(1), late);
         assert!(partials.get(&key(1)).is_none());
     }
 }

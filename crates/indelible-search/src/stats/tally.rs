@@ -42,6 +42,8 @@ impl Amounts {
 pub(super) struct Tally {
     pub(super) groups: HashMap<Group, Amounts>,
     pub(super) matched: u64,
+    /// Rows by the code of the one field that is counted by, where nothing else is told apart: see [`Tally::settle`].
+    by_code: Vec<u64>,
 }
 
 impl Tally {
@@ -57,8 +59,33 @@ impl Tally {
         Ok(())
     }
 
+    /// Counts rows by their code alone; there are never more codes than [`GROUPS_MAX`].
+    pub(super) fn add_code(&mut self, code: Code, count: u64) {
+        let at = code as usize;
+        if self.by_code.len() <= at {
+            self.by_code.resize(at + 1, 0);
+        }
+        self.by_code[at] += count;
+    }
+
+    /// Puts what was counted by code alone among the groups.
+    ///
+    /// # Errors
+    /// [`FindError::TooManyGroups`].
+    pub(super) fn settle(&mut self) -> Result<(), FindError> {
+        for (code, count) in std::mem::take(&mut self.by_code).into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            let mut group = Group { bucket: NO_TIME, codes: [NONE; BY_MAX] };
+            group.codes[0] = Code::try_from(code).unwrap_or(NONE);
+            self.add(group, Amounts::of_rows(count))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn merge(&mut self, other: Self) -> Result<(), FindError> {
         self.matched += other.matched;
+        for (code, count) in other.by_code.iter().enumerate().filter(|(_, count)| **count > 0) {
+            self.add_code(Code::try_from(code).unwrap_or(NONE), *count);
+        }
         other.groups.into_iter().try_for_each(|(group, amounts)| self.add(group, amounts))
     }
 }

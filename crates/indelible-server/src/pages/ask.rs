@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use indelible_event::view::EventView;
 use indelible_search::query::{Query, Span};
-use indelible_search::{Counting, FindError, Index, Order, SearchRequest, StatsAnswer, StatsRequest, StatsRow, filter};
+use indelible_search::{Counting, FindError, Index, Order, SearchRequest, StatsAnswer, StatsRequest, filter};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::find::{found, place, refresh};
@@ -26,6 +25,11 @@ pub(super) struct Asking<'a> {
     to: Option<String>,
     _place: OwnedSemaphorePermit,
 }
+
+/// How the times of events are found: by the longest step first, and by a shorter one when all lie within a few.
+const STEPS: [(&str, i64); 3] = [("1d", 86_400), ("1h", 3_600), ("1m", 60)];
+/// So many steps tell where events begin and end well enough.
+const STEPS_ENOUGH: i64 = 48;
 
 /// A value and how often it occurs.
 #[derive(Clone, Debug)]
@@ -83,15 +87,21 @@ impl<'a> Asking<'a> {
         Ok(found(&self.log, &self.index, request).await?.0)
     }
 
-    /// The times of the oldest and the newest event that match; `None` when there is none with a time.
+    /// From when to when the events are that match, as near as bars need it; `None` when there is none with a time. Where an event
+    /// stands in the log does not tell its time: some come late.
     pub(super) async fn span(&self, q: &str) -> Result<Option<(i64, i64)>, Problem> {
-        let mut ends = [None; 2];
-        for (end, order) in ends.iter_mut().zip([Order::OldestFirst, Order::NewestFirst]) {
-            let entries = self.entries(self.wanted(q)?, order, 1).await?;
-            *end = entries.first().and_then(|(_, entry)| EventView::parse(entry).ok()?.time_unix_ns);
+        let mut found = None;
+        for (interval, seconds) in STEPS {
+            let counted = self.stats(q, Counting::by::<&str>(&[]).each(Some(interval))).await?;
+            let times = || counted.rows.iter().filter_map(|row| row.time);
+            let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(found) };
+            let length = seconds * 1_000_000_000;
+            found = Some((first, last.saturating_add(length - 1)));
+            if (last - first) / length >= STEPS_ENOUGH {
+                break;
+            }
         }
-        let [Some(first), Some(last)] = ends else { return Ok(None) };
-        Ok(Some((first.min(last), first.max(last))))
+        Ok(found)
     }
 
     /// Counts in one way.
@@ -101,14 +111,15 @@ impl<'a> Asking<'a> {
         Ok(self.index.stats(request).await?)
     }
 
-    /// Counts in several ways by one pass; an answer for each.
-    pub(super) async fn stats_each(&self, query: Query, counted: Vec<Counting>) -> Result<Vec<StatsAnswer>, Problem> {
+    /// Counts in several ways by one pass; an answer for each, or that it has too many groups.
+    pub(super) async fn stats_each(&self, query: Query, counted: Vec<Counting>) -> Result<Vec<OneOf>, Problem> {
         Ok(self.index.stats_each(query, counted, self.time()).await?)
     }
 
     /// The most frequent values of a field.
-    pub(super) async fn top(&self, q: &str, field: &str, most: usize) -> Result<Vec<Counted>, Problem> {
-        Ok(frequent(&self.stats(q, top(field, most)).await?, most))
+    pub(super) async fn top(&self, q: &str, field: &str, most: usize) -> Result<Frequent, Problem> {
+        let mut tops = self.tops(self.wanted(q)?, std::iter::once(field), most).await?;
+        Ok(tops.pop().unwrap_or_default())
     }
 
     /// The most frequent values of each field.
@@ -117,9 +128,27 @@ impl<'a> Asking<'a> {
         query: Query,
         fields: impl Iterator<Item = &str>,
         most: usize,
-    ) -> Result<Vec<Vec<Counted>>, Problem> {
+    ) -> Result<Vec<Frequent>, Problem> {
         let answers = self.stats_each(query, fields.map(|field| top(field, most)).collect()).await?;
-        Ok(answers.iter().map(|answer| frequent(answer, most)).collect())
+        answers.into_iter().map(|answer| frequent(answer, most)).collect()
+    }
+}
+
+/// An answer among several.
+pub(super) type OneOf = Result<StatsAnswer, FindError>;
+
+/// The most frequent values of a field.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frequent {
+    pub(super) rows: Vec<Counted>,
+    /// There are more values than are counted: then no rows are here.
+    pub(super) too_many: bool,
+}
+
+impl Frequent {
+    /// Whether there is nothing to show.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && !self.too_many
     }
 }
 
@@ -129,15 +158,17 @@ pub(super) fn top(field: &str, most: usize) -> Counting {
 }
 
 /// The most frequent values in an answer to [`top`].
-pub(super) fn frequent(answer: &StatsAnswer, most: usize) -> Vec<Counted> {
-    counted(&answer.rows, most)
-}
-
-fn counted(rows: &[StatsRow], most: usize) -> Vec<Counted> {
+pub(super) fn frequent(answer: OneOf, most: usize) -> Result<Frequent, Problem> {
+    let rows = match answer {
+        Ok(answer) => answer.rows,
+        Err(FindError::TooManyGroups { .. }) => return Ok(Frequent { rows: Vec::new(), too_many: true }),
+        Err(error) => return Err(error.into()),
+    };
     let texts = rows.iter().filter_map(|row| Some((text(row.by.first()?)?, row.count)));
     let some: Vec<(String, u64)> = texts.take(most).collect();
     let largest = some.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
-    some.into_iter().map(|(value, count)| Counted { value, count, share: count * 100 / largest }).collect()
+    let counted = |(value, count)| Counted { value, count, share: count * 100 / largest };
+    Ok(Frequent { rows: some.into_iter().map(counted).collect(), too_many: false })
 }
 
 /// A value as text; `None` when there is none.

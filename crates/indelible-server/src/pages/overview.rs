@@ -10,7 +10,7 @@ use indelible_detect::book::AlertFilter;
 use indelible_detect::sources::{SourceReport, SourceVerdict};
 use indelible_search::{Counting, StatsAnswer};
 
-use super::ask::{Asking, Counted, frequent, text, top};
+use super::ask::{Asking, Frequent, frequent, text, top};
 use super::chart::{BARS_ROWS, Chart, interval};
 use super::html;
 use super::ranges::{self, ALL_TIME, BOUNDED, Range};
@@ -35,7 +35,7 @@ struct Top {
     field: &'static str,
     /// What else the search for one of them is narrowed to.
     with: &'static str,
-    rows: Vec<Counted>,
+    found: Frequent,
 }
 
 /// What a model used.
@@ -59,7 +59,7 @@ struct OverviewPage {
     chart: Chart,
     matched: u64,
     tops: Vec<Top>,
-    refused: Vec<Counted>,
+    refused: Frequent,
     used: Vec<Used>,
     sources: Vec<SourceReport>,
     sources_total: usize,
@@ -108,7 +108,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
 struct Found {
     over_time: StatsAnswer,
     tops: Vec<Top>,
-    refused: Vec<Counted>,
+    refused: Frequent,
     used: Vec<Used>,
 }
 
@@ -118,12 +118,13 @@ async fn found(asking: &Asking<'_>, length: &str, prices: &[PriceConfig]) -> Res
     let mut counted = vec![Counting::by(&["outcome"]).each(Some(length)).most(BARS_ROWS)];
     counted.extend(OF_ALL.map(|(_, field)| top(field, TOP)));
     let mut answers = asking.stats_each(asking.wanted("")?, counted).await?.into_iter();
-    let over_time = answers.next().ok_or_else(|| Problem::internal("counts without an answer"))?;
-    let tops = OF_ALL.into_iter().zip(answers);
-    let mut tops: Vec<Top> =
-        tops.map(|((title, field), answer)| Top { title, field, with: "", rows: frequent(&answer, TOP) }).collect();
+    let over_time = answers.next().ok_or_else(|| Problem::internal("counts without an answer"))??;
+    let mut tops = Vec::with_capacity(OF_ALL.len() + 1);
+    for ((title, field), answer) in OF_ALL.into_iter().zip(answers) {
+        tops.push(Top { title, field, with: "", found: frequent(answer, TOP)? });
+    }
     let data = asking.top(DATA, "resource_id", TOP).await?;
-    tops.push(Top { title: "Data", field: "resource_id", with: DATA, rows: data });
+    tops.push(Top { title: "Data", field: "resource_id", with: DATA, found: data });
     let refused = asking.top("outcome:denied", "reason", LISTED).await?;
     Ok(Found { over_time, tops, refused, used: used(asking, prices).await? })
 }

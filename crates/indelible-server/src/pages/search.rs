@@ -228,6 +228,8 @@ async fn saved(call: &Call, shell: &Shell) -> Result<Vec<(String, String)>, Prob
 struct Facet {
     title: &'static str,
     rows: Vec<(Counted, String, String)>,
+    /// There are more values than are counted.
+    too_many: bool,
 }
 
 #[derive(Template)]
@@ -248,8 +250,9 @@ pub(super) async fn counts(call: &Call) -> Result<Answer, Problem> {
     let fields = FACETS.iter().map(|(field, _)| *field);
     let counted = asking.tops(asking.wanted(&asked.q)?, fields, VALUES).await?;
     let mut facets = Vec::with_capacity(FACETS.len());
-    for ((field, title), rows) in FACETS.into_iter().zip(counted) {
-        let rows = rows.into_iter().map(|row| {
+    for ((field, title), found) in FACETS.into_iter().zip(counted) {
+        let too_many = found.too_many;
+        let rows = found.rows.into_iter().map(|row| {
             let link = |sign: &str| {
                 let q = asked.narrowed(&format!("{sign}{}", super::shell::term(field, &row.value)));
                 shell.to("/search", &asked.parameters(&[("q", &q)]))
@@ -257,9 +260,9 @@ pub(super) async fn counts(call: &Call) -> Result<Answer, Problem> {
             let (with, without) = (link(""), link("-"));
             (row, with, without)
         });
-        facets.push(Facet { title, rows: rows.collect() });
+        facets.push(Facet { title, rows: rows.collect(), too_many });
     }
-    facets.retain(|facet| !facet.rows.is_empty());
+    facets.retain(|facet| !facet.rows.is_empty() || facet.too_many);
     let mark = recorded(call, &log, &asked, 0).await?;
     html::answer(call, &CountsPage { shell, asked, facets }, mark)
 }

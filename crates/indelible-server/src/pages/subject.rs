@@ -11,7 +11,7 @@ use indelible_detect::book::AlertFilter;
 use indelible_event::view::EventView;
 use indelible_search::{Counting, Order, StatsAnswer};
 
-use super::ask::{Asking, Counted, frequent, top};
+use super::ask::{Asking, Counted, Frequent, frequent, top};
 use super::chart::{BARS_ROWS, Chart, interval};
 use super::columns::{self, Row};
 use super::html;
@@ -63,7 +63,7 @@ const OF_RESOURCE: [(&str, &str); 6] = [
 struct Usual {
     title: &'static str,
     field: &'static str,
-    rows: Vec<Counted>,
+    found: Frequent,
     /// Seen in the last day and not in the month before.
     new: Vec<Counted>,
 }
@@ -170,7 +170,7 @@ async fn counted(
     let mut ways = vec![Counting::by(&["outcome"]).each(Some(length)).most(BARS_ROWS)];
     ways.extend(fields.iter().map(|(field, _)| top(field, VALUES)));
     let mut ever = asking.stats_each(asking.wanted(q)?, ways).await?.into_iter();
-    let over_time = ever.next().ok_or_else(|| Problem::internal("counts without an answer"))?;
+    let over_time = ever.next().ok_or_else(|| Problem::internal("counts without an answer"))??;
     let day = now - DAY * 1_000_000_000;
     let month = day - USUAL_DAYS * DAY * 1_000_000_000;
     let names = || fields.iter().map(|(field, _)| *field);
@@ -178,12 +178,17 @@ async fn counted(
     let today = asking.tops(asking.between(q, day, i64::MAX)?, names(), LOOKED_THROUGH).await?;
     let mut all = Vec::with_capacity(fields.len());
     for ((((field, title), answer), before), today) in fields.iter().zip(ever).zip(before).zip(today) {
-        let is_known = |value: &str| before.iter().any(|known| known.value == value);
+        let is_known = |value: &str| before.rows.iter().any(|known| known.value == value);
         // where nothing was seen before, everything is new and says nothing
-        let new = today.into_iter().filter(|seen| !before.is_empty() && !is_known(&seen.value)).take(VALUES).collect();
-        let rows = frequent(&answer, VALUES);
-        if !rows.is_empty() {
-            all.push(Usual { title, field, rows, new });
+        let new = today
+            .rows
+            .into_iter()
+            .filter(|seen| !before.rows.is_empty() && !is_known(&seen.value))
+            .take(VALUES)
+            .collect();
+        let found = frequent(answer, VALUES)?;
+        if !found.is_empty() {
+            all.push(Usual { title, field, found, new });
         }
     }
     Ok((over_time, all))
@@ -200,10 +205,10 @@ async fn peers(
         Kind::Actor => ("resource_id", "actor", "Peers: who else touches its most touched resource"),
         Kind::Resource => ("actor", "resource_id", "Peers: what else its most frequent visitor touches"),
     };
-    let most = usual.iter().find(|usual| usual.field == by).and_then(|usual| usual.rows.first());
+    let most = usual.iter().find(|usual| usual.field == by).and_then(|usual| usual.found.rows.first());
     let Some(most) = most else { return Ok((title, Vec::new())) };
     let field = if kind == Kind::Actor { "resource" } else { "actor" };
-    let mut peers = asking.top(&term(field, &most.value), with, VALUES + 1).await?;
+    let mut peers = asking.top(&term(field, &most.value), with, VALUES + 1).await?.rows;
     peers.retain(|peer| peer.value != id);
     peers.truncate(VALUES);
     Ok((title, peers))

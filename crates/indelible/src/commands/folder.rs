@@ -11,7 +11,8 @@ use indelible_deliver::{csv_header, csv_row, ndjson_line, ocsf_line};
 use indelible_event::doors::{EntryIndex, EntryReader};
 use indelible_search::query::Query;
 use indelible_search::{
-    Access, Counting, Index, Order, Patience, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, StatsRequest, Timed, filter,
+    Access, Counting, Index, Order, Patience, SQL_ROWS_MAX, SearchRequest, Settings, SqlRequest, StatsRequest, Timed,
+    filter,
 };
 use indelible_store::FolderReader;
 use indelible_store::name::LogName;
