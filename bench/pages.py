@@ -22,7 +22,7 @@ PAGES = [
     ("search, denied", "/search?q=outcome%3Adenied"),
     ("search, one actor", "/search?q={actor}"),
     ("search, an actor's denied", "/search?q={actor}+outcome%3Adenied"),
-    ("search, a free text", "/search?q=customers"),
+    ("search, a free text", "/search?q=nobody-of-this-name"),
     ("brushed to a day", "/search?q=outcome%3Adenied&from={day}&to={day}T23%3A59%3A59Z"),
     ("counts by field, everything", "/search/counts"),
     ("counts by field, denied", "/search/counts?q=outcome%3Adenied"),

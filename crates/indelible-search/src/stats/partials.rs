@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-/// Most groups of a row group's counts that are kept.
-pub(super) const PARTIAL_GROUPS_MAX: usize = 32_768;
+/// Most groups of a row group's counts that are kept: an eighth of its rows. Where values hardly repeat, counting again costs little more, and
+/// their texts would crowd out all others.
+pub(super) const PARTIAL_GROUPS_MAX: usize = 16_384;
 /// Fewest rows of a row group whose counts are kept: fewer are counted as fast.
 pub(super) const PARTIAL_ROWS_MIN: usize = 16_384;
 /// Memory of each of the two generations.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use indelible_search::{Counting, StatsRow};
+use indelible_search::{Counting, FindError, StatsRow};
 
 use super::ask::{Asking, grouped, text};
 use super::html;
@@ -73,6 +73,8 @@ struct FlowsPage {
     height: f64,
     paths: Vec<Path>,
     is_cut: bool,
+    /// More paths than are counted: nothing is drawn.
+    too_many: bool,
 }
 
 /// Shows flows.
@@ -88,17 +90,21 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     // the server's own doings and intents whose outcome follows would be drawn beside what they are about
     let asked =
         format!("-phase:intent -kind:indelible {}", if q.is_empty() { String::new() } else { format!("({q})") });
-    let answer = asking.stats(asked.trim(), Counting::by(&STEPS.map(|(field, _)| field)).most(PATHS_MAX)).await?;
-    let event = call.event().resource_count("log", log.name(), answer.matched).attribute("query", bounded(&q));
-    let mark = call.record(&log, event.attribute("paths", count(answer.rows.len() as u64))).await?;
-    let paths: Vec<Path> =
-        answer.rows.iter().map(path).filter(|path| path.names.iter().flatten().count() > 1).collect();
+    let counting = Counting::by(&STEPS.map(|(field, _)| field)).most(PATHS_MAX);
+    let mut answers = asking.stats_each(asking.wanted(asked.trim())?, vec![counting]).await?;
+    let (answer, too_many) = match answers.pop() {
+        Some(Err(FindError::TooManyGroups { .. })) => (None, true),
+        Some(answer) => (Some(answer?), false),
+        None => (None, false),
+    };
+    let matched = answer.as_ref().map_or(0, |answer| answer.matched);
+    let is_cut = answer.as_ref().is_some_and(|answer| answer.truncated);
+    let rows = answer.map(|answer| answer.rows).unwrap_or_default();
+    let event = call.event().resource_count("log", log.name(), matched).attribute("query", bounded(&q));
+    let mark = call.record(&log, event.attribute("paths", count(rows.len() as u64))).await?;
+    let paths: Vec<Path> = rows.iter().map(path).filter(|path| path.names.iter().flatten().count() > 1).collect();
     let (columns, bands, height) = drawn(&shell, &paths);
-    html::answer(
-        call,
-        &FlowsPage { shell, q, range, ranges, columns, bands, height, paths, is_cut: answer.truncated },
-        mark,
-    )
+    html::answer(call, &FlowsPage { shell, q, range, ranges, columns, bands, height, paths, is_cut, too_many }, mark)
 }
 
 fn path(row: &StatsRow) -> Path {
