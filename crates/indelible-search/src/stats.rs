@@ -212,7 +212,16 @@ impl Index {
         let opened = Arc::new(Counters::default());
         let units = Units::new(self, snapshot, &program, (Order::NewestFirst, bounds), &opened);
         let evaluator = Evaluator { program: &program, patience, counters: &opened };
-        let tallies = count_all(units, &Pass { evaluator, counters: &counters, partials: &self.partials })?;
+        let tests = format!("{:?}", program.tests);
+        let begin = |counter: &Counter| match self.partials.is_hopeless(&counter.question(&tests)) {
+            true => Err(FindError::TooManyGroups { most: GROUPS_MAX }),
+            false => Ok(Tally::default()),
+        };
+        let pass = Pass { evaluator, counters: &counters, partials: &self.partials };
+        let tallies = count_all(units, &pass, || counters.iter().map(begin).collect())?;
+        for (counter, _) in counters.iter().zip(&tallies).filter(|(_, counted)| counted.is_err()) {
+            self.partials.give_up(counter.question(&tests));
+        }
         let answers = tallies.into_iter().zip(&counters).zip(counted).map(|((tally, counter), counting)| {
             let mut tally = tally?;
             tally.settle()?;
@@ -328,7 +337,11 @@ impl Pass<'_> {
 }
 
 /// Counts all units, each processor taking the next one that nobody has.
-fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Counted>, FindError> {
+fn count_all(
+    units: Units,
+    pass: &Pass<'_>,
+    begin: impl Fn() -> Vec<Counted> + Sync,
+) -> Result<Vec<Counted>, FindError> {
     let units = Mutex::new(units);
     let failed = AtomicBool::new(false);
     let next = || -> Result<Option<Work>, FindError> {
@@ -338,7 +351,7 @@ fn count_all(units: Units, pass: &Pass<'_>) -> Result<Vec<Counted>, FindError> {
         units.lock().unwrap_or_else(PoisonError::into_inner).next()
     };
     let work = || {
-        let mut tallies: Vec<Counted> = pass.counters.iter().map(|_| Ok(Tally::default())).collect();
+        let mut tallies = begin();
         loop {
             let done = next().and_then(|work| match work {
                 None => Ok(false),

@@ -60,9 +60,14 @@ impl Counter {
         Self { by, sums, values, interval, words }
     }
 
+    /// What is asked, of all entries.
+    pub(super) fn question(&self, tests: &str) -> String {
+        format!("{} {tests}", self.words)
+    }
+
     /// What is kept of a row group under `tests`, which tell its matching rows.
     pub(super) fn key(&self, group: &GroupReader, tests: &str) -> PartialKey {
-        PartialKey { first: group.first(), rows: group.len(), what: format!("{} {tests}", self.words).into() }
+        PartialKey { first: group.first(), rows: group.len(), what: self.question(tests).into() }
     }
 
     /// Counts the chosen rows of a row group.

@@ -5,17 +5,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-/// Most groups of a row group's counts that are kept: an eighth of its rows. Where values hardly repeat, counting again costs little more, and
-/// their texts would crowd out all others.
-pub(super) const PARTIAL_GROUPS_MAX: usize = 16_384;
+/// Most groups of a row group's counts that are kept: a quarter of its rows. Where values hardly repeat, counting again costs little more.
+pub(super) const PARTIAL_GROUPS_MAX: usize = 32_768;
 /// Fewest rows of a row group whose counts are kept: fewer are counted as fast.
 pub(super) const PARTIAL_ROWS_MIN: usize = 16_384;
 /// Memory of each of the two generations.
-const GENERATION_BYTES_MAX: usize = 32 * 1024 * 1024;
+const GENERATION_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// Memory of the texts of all of them.
 const TEXT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most questions that are known to have too many groups.
+const HOPELESS_MAX: usize = 256;
 /// What a text takes beside its letters.
 const TEXT_BYTES_MORE: usize = 64;
 
@@ -97,6 +98,7 @@ struct Held {
     new: HashMap<PartialKey, Arc<Partial>>,
     old: HashMap<PartialKey, Arc<Partial>>,
     bytes_new: usize,
+    hopeless: HashSet<Box<str>>,
 }
 
 impl Partials {
@@ -114,7 +116,7 @@ impl Partials {
     pub(super) fn texts(&self) -> Arc<Texts> {
         let mut held = self.held();
         if held.texts.bytes() > TEXT_BYTES_MAX {
-            *held = Held::default();
+            *held = Held { hopeless: std::mem::take(&mut held.hopeless), ..Held::default() };
         }
         Arc::clone(&held.texts)
     }
@@ -125,6 +127,20 @@ impl Partials {
         if Arc::ptr_eq(&held.texts, &partial.texts) {
             held.put(key, Arc::new(partial));
         }
+    }
+
+    /// Whether a question had too many groups before. A log only grows, so it has too many for ever.
+    pub(super) fn is_hopeless(&self, question: &str) -> bool {
+        self.held().hopeless.contains(question)
+    }
+
+    /// Remembers that a question has too many groups.
+    pub(super) fn give_up(&self, question: String) {
+        let mut held = self.held();
+        if held.hopeless.len() >= HOPELESS_MAX {
+            held.hopeless.clear();
+        }
+        held.hopeless.insert(question.into_boxed_str());
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

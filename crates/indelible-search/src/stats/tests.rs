@@ -141,6 +141,10 @@ fn groups_are_bounded() {
     index.refresh(&log).unwrap();
     let fault = index.stats_blocking(&request("", &["request"], None)).unwrap_err();
     assert!(matches!(fault, FindError::TooManyGroups { most: GROUPS_MAX }), "{fault}");
+    // as they are when asked again, nothing being read
+    let counts = || index.stats_blocking(&request("", &["request"], None)).unwrap_err().to_string();
+    assert_eq!(counts(), fault.to_string());
+    assert!(index.stats_blocking(&request("index:<1000", &["request"], None)).is_ok(), "a narrower question has fewer");
     // and do not keep others from being counted
     let ways = [Counting::by(&["request"]), Counting::by(&["action"])];
     let answers = index.count(&parse("").unwrap(), &ways, &Patience::endless()).unwrap();
