@@ -115,7 +115,7 @@ export async function world() {
     },
     /** A call through the gateway, which the policy holds until somebody decides. */
     askAModel() {
-      const headers = { authorization: `Bearer ${tokens.gateway}`, "content-type": "application/json" };
+      const headers = { authorization: `Bearer ${tokens.gateway}`, "content-type": "application/json", "x-indelible-conversation": "c-held" };
       const body = JSON.stringify({ model: "gpt-5.2", messages: [{ role: "user", content: "hello" }] });
       return fetch(`${server.url}/llm/models/v1/chat/completions`, { method: "POST", headers, body });
     },

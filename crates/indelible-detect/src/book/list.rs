@@ -111,6 +111,18 @@ impl Book {
         Ok(AlertPage { alerts, next })
     }
 
+    /// How many alerts there are.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn count(&self, filter: &AlertFilter) -> Result<u64, BookError> {
+        let (condition, values) = conditions(filter, None);
+        let sql = format!("select count(*) from alerts where {condition}");
+        self.read(|connection| {
+            connection.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| file::count(row, 0))
+        })
+    }
+
     /// How many alerts are not closed, by severity, least first.
     ///
     /// # Errors

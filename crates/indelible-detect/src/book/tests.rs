@@ -232,6 +232,7 @@ fn alerts_are_read_by_pages_and_only_in_the_logs_one_may_see() {
     assert_eq!(seen.len(), 25);
     let elsewhere = AlertFilter { visible: Some(vec!["other".to_owned()]), ..AlertFilter::default() };
     assert!(it.book.alerts(&elsewhere, None, 10).unwrap().alerts.is_empty());
+    assert_eq!((it.book.count(&AlertFilter::default()).unwrap(), it.book.count(&elsewhere).unwrap()), (25, 0));
     assert_eq!(it.book.open_by_severity().unwrap(), [0, 0, 0, 25, 0]);
 }
 

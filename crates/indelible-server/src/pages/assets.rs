@@ -36,6 +36,7 @@ const FILES: &[(&str, &[u8])] = files![
     "app.css",
     "app.js",
     "event.js",
+    "replay.js",
     "export.js",
     "search.js",
     "icon.svg",

@@ -79,6 +79,8 @@ struct EventPage {
     sealed: Vec<Sealed>,
     may_unseal: bool,
     related: Vec<Related>,
+    /// The query that finds the conversation it belongs to.
+    conversation: Option<String>,
     pair: Option<(u64, &'static str)>,
     raw: String,
     size: u64,
@@ -106,6 +108,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
         groups: groups(&shell, &view),
         sealed: view.sealed.iter().map(sealed).collect(),
         may_unseal: shell.may(Action::Unseal),
+        conversation: view.ai.conversation.as_deref().map(|conversation| term("conversation", conversation)),
         pair: pair(&view, index.0, &related),
         related,
         raw: String::from_utf8_lossy(&entry).into_owned(),

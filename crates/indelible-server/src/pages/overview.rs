@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use indelible_access::Action;
 use indelible_detect::alert::{Alert, AlertState};
-use indelible_detect::book::AlertFilter;
+use indelible_detect::book::{AlertFilter, BookError};
 use indelible_detect::sources::{SourceReport, SourceVerdict};
 use indelible_search::{Counting, StatsAnswer};
 
@@ -64,7 +64,8 @@ struct OverviewPage {
     sources: Vec<SourceReport>,
     sources_total: usize,
     alerts: Vec<Alert>,
-    alerts_more: bool,
+    /// How many there are, with those that are not listed.
+    alerts_total: u64,
     may_see_alerts: bool,
 }
 
@@ -82,12 +83,12 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     let Found { over_time, tops, refused, used } = found(&asking, length, &call.app.config.gateway.prices).await?;
     let sources = call.app.watched.sources_of(log.name()).unwrap_or_default();
     let may_see_alerts = shell.may(Action::ReadAlerts);
-    let (alerts, alerts_more) = if may_see_alerts { open_alerts(call, log.name()).await? } else { (Vec::new(), false) };
+    let (alerts, alerts_total) = if may_see_alerts { open_alerts(call, log.name()).await? } else { (Vec::new(), 0) };
     let event = call.event().resource_count("log", log.name(), over_time.matched).attribute("range", range.word);
     let mark = call.record(&log, event.attribute("alerts", count(alerts.len() as u64))).await?;
     let page = OverviewPage {
         chart: Chart::new(&over_time.rows, length, &shell.zone, span),
-        shell: shell.with_alerts(alerts.len() as u64),
+        shell: shell.with_alerts(alerts_total),
         range,
         ranges,
         from: from.unwrap_or_default(),
@@ -98,7 +99,7 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
         sources_total: sources.len(),
         sources: worst(sources),
         alerts,
-        alerts_more,
+        alerts_total,
         may_see_alerts,
     };
     html::answer(call, &page, mark)
@@ -181,7 +182,8 @@ pub(super) fn rank(source: &SourceReport) -> u8 {
     }
 }
 
-async fn open_alerts(call: &Call, log: &str) -> Result<(Vec<Alert>, bool), Problem> {
+/// The newest open alerts, and how many there are.
+async fn open_alerts(call: &Call, log: &str) -> Result<(Vec<Alert>, u64), Problem> {
     let filter = AlertFilter {
         states: vec![AlertState::Open],
         log: Some(log.to_owned()),
@@ -189,8 +191,11 @@ async fn open_alerts(call: &Call, log: &str) -> Result<(Vec<Alert>, bool), Probl
         ..AlertFilter::default()
     };
     let app = Arc::clone(&call.app);
-    let page = blocking(move || app.alerts.book.alerts(&filter, None, LISTED)).await?.map_err(Problem::internal)?;
-    Ok((page.alerts, page.next.is_some()))
+    let found = blocking(move || {
+        let book = &app.alerts.book;
+        Ok((book.alerts(&filter, None, LISTED)?.alerts, book.count(&filter)?))
+    });
+    found.await?.map_err(|error: BookError| Problem::internal(error))
 }
 
 #[cfg(test)]
