@@ -130,13 +130,13 @@ impl SessionTimes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Holder, NewToken, Role, TokenName};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Never the same twice.
-    struct Counting(AtomicU64);
+    pub(crate) struct Counting(pub(crate) AtomicU64);
 
     impl Randomness for Counting {
         fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {

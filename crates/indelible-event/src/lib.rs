@@ -49,6 +49,7 @@ pub mod prepare;
 pub mod body;
 pub mod build;
 pub mod number;
+pub mod percent;
 pub mod view;
 
 pub mod doors;

@@ -100,21 +100,10 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Writes a value so that [`decode`] reads it: everything but letters, digits and `-._~` is escaped (RFC 3986, section 2.3).
-pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
+    use indelible_event::percent::encode;
+
     use super::*;
 
     fn refused(query: &str) -> String {

@@ -1,5 +1,7 @@
 //! Where a provider may be: `https`, or plain on this machine. Never: a name in front of the host, or a fragment.
 
+use indelible_event::percent::encode;
+
 /// Longest address.
 const ADDRESS_BYTES_MAX: usize = 2_048;
 
@@ -55,19 +57,6 @@ pub(super) fn form(parameters: &[(&str, &str)]) -> String {
     let pairs: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     pairs.join("&")
-}
-
-/// A text with everything but unreserved characters (RFC 3986 §2.3) written as `%XX`.
-pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use indelible_event::percent::encode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::OidcError;
-use super::address::{encode, form};
+use super::address::form;
 use super::discovery::{ClientProof, Metadata};
 use super::fetch::{Ask, Fetch, Fetched};
 use super::settings::Settings;

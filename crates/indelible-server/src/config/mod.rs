@@ -11,6 +11,7 @@ mod gateways;
 mod keys;
 mod layers;
 mod receivers;
+mod secrets;
 mod show;
 mod sign_in;
 mod sources;
@@ -31,6 +32,7 @@ pub use gateways::{
 pub use keys::{ItemKey, KEYS, Key, Kind, LOG_KEYS, LogKey};
 pub use layers::{ConfigError, ConfigFault, ConfigOverrides, FILE_NAME, Loaded, Origin, load};
 pub use receivers::{RECEIVER_KEYS, RECEIVERS_MAX, ReceiverConfig, ReceiverConfigError, ReceiverType};
+pub use secrets::SecretError;
 pub use show::{in_force, show};
 pub(crate) use sign_in::PROVIDER_TIME;
 pub use sign_in::{

@@ -13,6 +13,7 @@ use super::Period;
 use super::detect::{severity, texts};
 use super::gateways::{name, word};
 use super::keys::{ItemKey, Kind, item_key};
+use super::secrets::{self, SecretError};
 use super::values::{flag, path, put, time, url};
 
 /// Most receivers: each has a thread of its own.
@@ -286,20 +287,9 @@ fn missing(receiver: &ReceiverConfig) -> Vec<&'static str> {
 /// A receiver cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiverConfigError {
-    /// A file could not be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A variable is not set.
-    #[error("the variable {name} is not set")]
-    Variable {
-        /// Its name.
-        name: String,
-    },
+    /// A file or a variable.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Something that this type needs is missing.
     #[error("`{key}` is missing")]
     Missing {
@@ -388,23 +378,14 @@ impl ReceiverConfig {
     }
 }
 
-fn secret(file: Option<&Path>, variable: Option<&str>) -> Result<Option<String>, ReceiverConfigError> {
-    if let Some(file) = file {
-        return Ok(Some(String::from_utf8_lossy(&read(file)?).into_owned()));
-    }
-    let Some(name) = variable else { return Ok(None) };
-    match std::env::var(name) {
-        Ok(text) if !text.is_empty() => Ok(Some(text)),
-        _ => Err(ReceiverConfigError::Variable { name: name.to_owned() }),
+fn secret(file: Option<&Path>, variable: Option<&str>) -> Result<Option<String>, SecretError> {
+    match (file, variable) {
+        (Some(file), _) => read(file).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
+        (None, Some(name)) => secrets::variable(name).map(Some),
+        (None, None) => Ok(None),
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ReceiverConfigError> {
-    let read = || {
-        if std::fs::metadata(path)?.len() > FILE_BYTES_MAX {
-            return Err(std::io::ErrorKind::FileTooLarge.into());
-        }
-        std::fs::read(path)
-    };
-    read().map_err(|source| ReceiverConfigError::Read { path: path.to_owned(), source })
+fn read(path: &Path) -> Result<Vec<u8>, SecretError> {
+    secrets::file(path, FILE_BYTES_MAX)
 }

@@ -1,6 +1,6 @@
 //! `[sign_in]`: how long sessions hold, and the OpenID provider that people may sign in with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indelible_access::Role;
@@ -9,6 +9,7 @@ use indelible_access::session::SessionTimes;
 
 use super::detect::texts;
 use super::keys::{ItemKey, Key, Kind, item_key, key};
+use super::secrets::{self, SecretError};
 use super::values::{path, put, shown, time};
 use super::{Config, Period};
 
@@ -223,20 +224,9 @@ pub(super) fn sign_in_relations(config: &Config, fault: &mut dyn FnMut(&str, Str
 /// The provider cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInConfigError {
-    /// A file could not be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A variable is not set.
-    #[error("the variable {name} is not set")]
-    Variable {
-        /// Its name.
-        name: String,
-    },
+    /// A file or a variable.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The settings cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -267,21 +257,18 @@ impl Config {
 impl OidcConfig {
     fn secret(&self) -> Result<Option<ClientSecret>, SignInConfigError> {
         if let Some(path) = &self.client_secret_file {
-            return read(path).map(|text| Some(ClientSecret::new(&text)));
+            return Ok(Some(ClientSecret::new(&read(path)?)));
         }
         let Some(name) = &self.client_secret_variable else { return Ok(None) };
-        match std::env::var(name) {
-            Ok(text) if !text.is_empty() => Ok(Some(ClientSecret::new(&text))),
-            _ => Err(SignInConfigError::Variable { name: name.clone() }),
-        }
+        Ok(Some(ClientSecret::new(&secrets::variable(name)?)))
     }
 
     /// The authorities to trust, in PEM.
     ///
     /// # Errors
-    /// [`SignInConfigError::Read`] when they cannot be read.
+    /// [`SignInConfigError::Secret`] when they cannot be read.
     pub fn authorities(&self) -> Result<Option<String>, SignInConfigError> {
-        self.ca_file.as_ref().map(read).transpose()
+        Ok(self.ca_file.as_deref().map(read).transpose()?)
     }
 }
 
@@ -309,12 +296,7 @@ fn settings(config: &Config, client_secret: Option<ClientSecret>) -> Result<Sett
     .check()
 }
 
-fn read(path: &PathBuf) -> Result<String, SignInConfigError> {
-    let read = || {
-        if std::fs::metadata(path)?.len() > SECRET_BYTES_MAX {
-            return Err(std::io::ErrorKind::FileTooLarge.into());
-        }
-        std::fs::read_to_string(path)
-    };
-    read().map_err(|source| SignInConfigError::Read { path: path.clone(), source })
+fn read(path: &Path) -> Result<String, SecretError> {
+    let no_text = || std::io::Error::new(std::io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    String::from_utf8(secrets::file(path, SECRET_BYTES_MAX)?).map_err(|_| SecretError::read(path, no_text()))
 }

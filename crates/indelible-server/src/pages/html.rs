@@ -8,13 +8,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, Method, Response, StatusCode};
 use bytes::Bytes;
+use indelible_event::percent::encode;
 
 use super::assets::{gzip, takes_gzip};
 use super::shell::Shell;
 use super::{cookies, see_other};
 use crate::call::{Answer, Call};
 use crate::problem::{Kind, Problem};
-use crate::query_string::encode;
 use crate::trail::Mark;
 
 /// Nothing but what this server sends; no script and no style inside a page; no frame around it.

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use indelible_detect::book::ReceiverState;
+use indelible_event::percent::encode;
 
 use super::html;
 use super::see_other;
@@ -11,7 +12,6 @@ use crate::api::receivers::{states, tried};
 use crate::call::{Answer, Call};
 use crate::config::in_force;
 use crate::problem::Problem;
-use crate::query_string::encode;
 use indelible_access::Action;
 
 /// A rule in a line.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indelible_access::{Action, Role};
+use indelible_event::percent::encode;
 
 use super::assets::link;
 use super::cookies;
@@ -10,7 +11,6 @@ use super::verdicts::{Verdict, completeness, integrity};
 use super::zone::Zone;
 use crate::call::Call;
 use crate::logs::LogHandle;
-use crate::query_string::encode;
 use crate::routes::Operation;
 
 /// A place one can go to.

@@ -8,6 +8,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderValue, StatusCode};
 use indelible_access::session::SignedInBy;
 use indelible_access::{Identity, Role, TokenHash};
+use indelible_event::percent::encode;
 use indelible_event::words::Action;
 
 use super::html::{self, response};
@@ -16,7 +17,6 @@ use super::{cookies, is_ours, see_other};
 use crate::api::form;
 use crate::call::{Answer, Call};
 use crate::problem::{Kind, Problem};
-use crate::query_string::encode;
 use crate::trail::Mark;
 
 const SAYS_NOTHING: &str = "asks who somebody is; says nothing of a log";

@@ -3,7 +3,6 @@
 //!
 //! Never: a token of the provider's in a page, in the cookie, or in a log line.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
@@ -20,6 +19,7 @@ use crate::call::{Answer, Call};
 use crate::config::{Config, SignInConfigError};
 use crate::problem::{Kind, Problem};
 use crate::query_string::Parameters;
+use crate::telemetry::chain;
 use crate::trail::Mark;
 
 /// The key of a sign-in under way.
@@ -143,13 +143,7 @@ fn returned(call: &Call) -> Result<Parameters, Problem> {
 
 /// Tells why not, to the person and to the operator, and counts the refusal.
 async fn refused(call: &Call, next: &str, error: &OidcError) -> Result<Answer, Problem> {
-    let mut why = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        // writing to a text cannot fail
-        let _fine = write!(why, ": {inner}");
-        cause = inner.source();
-    }
+    let why = chain(error);
     tracing::warn!(request_id = call.id.as_str(), why, "a sign-in with the provider was refused");
     again(call, next, &format!("You are not signed in: {why}.")).await
 }

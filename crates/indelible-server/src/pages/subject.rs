@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use bytes::Bytes;
 use indelible_access::Action;
 use indelible_detect::alert::Alert;
 use indelible_detect::book::AlertFilter;
@@ -109,22 +110,22 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
     };
     let shell = Shell::of(call, id, &log);
     let ever = Asking::begin(call, &log, None, None).await?;
-    let (first, last) =
-        (one(&ever, &shell, &q, Order::OldestFirst).await?, one(&ever, &shell, &q, Order::NewestFirst).await?);
+    let oldest = ever.entries(ever.wanted(&q)?, Order::OldestFirst, 1).await?;
+    let newest = ever.entries(ever.wanted(&q)?, Order::NewestFirst, LISTED).await?;
     let span = ever.span(&q).await?;
     let length = span.map_or("1d", |(first, last)| interval((last - first) / 1_000_000_000));
     let (over_time, usual) = counted(&ever, kind, &q, length, call.app.trail.now().0).await?;
     let (peers_title, peers) = peers(&ever, kind, id, &usual).await?;
-    let rows = newest(&ever, &shell, &q).await?;
     let alerts = if shell.may(Action::ReadAlerts) { alerts(call, log.name(), id).await? } else { Vec::new() };
+    let columns = columns::chosen(None)?;
     let about = if kind == Kind::Actor { "actor" } else { "resource" };
     let event = call.event().resource_count("log", log.name(), over_time.matched).attribute(about, bounded(id));
     let mark = call.record(&log, event).await?;
     let page = SubjectPage {
         is_actor: kind == Kind::Actor,
         id: id.to_owned(),
-        first,
-        last,
+        first: oldest.first().and_then(|entry| when(&shell, entry)),
+        last: newest.first().and_then(|entry| when(&shell, entry)),
         matched: over_time.matched,
         chart: Chart::new(&over_time.rows, length, &shell.zone, span),
         rights: if kind == Kind::Actor { rights(call, id).await? } else { Vec::new() },
@@ -132,30 +133,24 @@ pub(super) async fn show(call: &Call) -> Result<Answer, Problem> {
         peers,
         peers_title,
         alerts,
-        columns: columns::chosen(None)?,
-        rows,
+        rows: rows(&shell, &columns, &newest),
+        columns,
         q,
         shell,
     };
     html::answer(call, &page, mark)
 }
 
-/// The first or last event: where it stands, and when it was.
-async fn one(asking: &Asking<'_>, shell: &Shell, q: &str, order: Order) -> Result<Option<(u64, String)>, Problem> {
-    let entries = asking.entries(asking.wanted(q)?, order, 1).await?;
-    Ok(entries.first().and_then(|(index, entry)| {
-        let view = EventView::parse(entry).ok()?;
-        Some((*index, shell.zone.event(&view.time, view.time_unix_ns)))
-    }))
+/// Where an event stands, and when it was.
+fn when(shell: &Shell, (index, entry): &(u64, Bytes)) -> Option<(u64, String)> {
+    let view = EventView::parse(entry).ok()?;
+    Some((*index, shell.zone.event(&view.time, view.time_unix_ns)))
 }
 
-async fn newest(asking: &Asking<'_>, shell: &Shell, q: &str) -> Result<Vec<Row>, Problem> {
-    let columns = columns::chosen(None)?;
-    let entries = asking.entries(asking.wanted(q)?, Order::NewestFirst, LISTED).await?;
-    let rows = entries
-        .iter()
-        .filter_map(|(index, entry)| Some(columns::row(shell, &columns, *index, &EventView::parse(entry).ok()?)));
-    Ok(rows.collect())
+fn rows(shell: &Shell, columns: &[columns::Column], entries: &[(u64, Bytes)]) -> Vec<Row> {
+    let row =
+        |(index, entry): &(u64, Bytes)| Some(columns::row(shell, columns, *index, &EventView::parse(entry).ok()?));
+    entries.iter().filter_map(row).collect()
 }
 
 /// Counts over time and by each field: over all times, in the month before the last day, and in the last day.

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use indelible_event::percent;
 use indelible_event::time::RecordedTime;
 use indelible_server::config::Period;
 use serde_json::{Value, json};
 
-use super::guard::{percent_encoded, rows, say};
+use super::guard::{rows, say};
 use crate::cli::{AlertsCommand, AlertsListArguments, ServerArguments, SilenceArguments};
 use crate::client::Client;
 use crate::exit::{CliError, Exit};
@@ -22,11 +23,11 @@ pub(crate) fn run(server: &ServerArguments, command: &AlertsCommand) -> Result<E
         AlertsCommand::Show { id, format } => show(&client, id, *format)?,
         AlertsCommand::Ack { id, owner, format } => {
             let body = owner.as_ref().map_or_else(|| json!({}), |owner| json!({"owner": owner}));
-            let answer = post(&client, &format!("/v1/alerts/{}/acknowledge", percent_encoded(id)), &body)?;
+            let answer = post(&client, &format!("/v1/alerts/{}/acknowledge", percent::encode(id)), &body)?;
             say(&answer, *format, &format!("Acknowledged: {id} by {}", field(&answer, &["alert", "owner"])))?;
         }
         AlertsCommand::Close { id, reason, format } => {
-            let path = format!("/v1/alerts/{}/close", percent_encoded(id));
+            let path = format!("/v1/alerts/{}/close", percent::encode(id));
             let answer = post(&client, &path, &json!({"reason": reason}))?;
             say(&answer, *format, &format!("Closed: {id}"))?;
         }
@@ -36,7 +37,7 @@ pub(crate) fn run(server: &ServerArguments, command: &AlertsCommand) -> Result<E
             rows(&answer, "silences", &["id", "rule", "entity", "log", "until", "by", "reason"], *format)?;
         }
         AlertsCommand::Unsilence { id, format } => {
-            client.delete(&format!("/v1/silences/{}", percent_encoded(id)), &[])?;
+            client.delete(&format!("/v1/silences/{}", percent::encode(id)), &[])?;
             say(&json!({"ended": id}), *format, &format!("Ended: {id}"))?;
         }
         AlertsCommand::Receivers { format } => {
@@ -45,7 +46,7 @@ pub(crate) fn run(server: &ServerArguments, command: &AlertsCommand) -> Result<E
             rows(&answer, "receivers", &columns, *format)?;
         }
         AlertsCommand::Test { receiver, format } => {
-            let path = format!("/v1/receivers/{}/test", percent_encoded(receiver));
+            let path = format!("/v1/receivers/{}/test", percent::encode(receiver));
             let answer = post(&client, &path, &json!({}))?;
             say(&answer, *format, &format!("Delivered: {receiver} took the test"))?;
         }
@@ -114,7 +115,7 @@ fn seconds(time: &str) -> String {
 }
 
 fn show(client: &Client, id: &str, format: Format) -> Result<(), CliError> {
-    let answer = client.get(&format!("/v1/alerts/{}", percent_encoded(id)), &[])?;
+    let answer = client.get(&format!("/v1/alerts/{}", percent::encode(id)), &[])?;
     let mut out = stdout();
     if format == Format::Json {
         writeln!(out, "{answer:#}")?;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use indelible_event::percent;
 use serde_json::{Value, json};
 
 use crate::cli::{ApprovalsCommand, DecisionArguments, HaltArguments, ResumeArguments, ServerArguments};
@@ -26,7 +27,7 @@ pub(crate) fn approvals(server: &ServerArguments, command: &ApprovalsCommand) ->
 
 fn decide(client: &Client, arguments: &DecisionArguments, decision: &str, done: &str) -> Result<(), CliError> {
     let body = json!({"decision": decision, "reason": arguments.reason}).to_string();
-    let path = format!("/v1/approvals/{}", percent_encoded(&arguments.id));
+    let path = format!("/v1/approvals/{}", percent::encode(&arguments.id));
     let answer = client.post(&path, &[], "application/json", body.as_bytes())?;
     let words = format!("{done}: {} by {}", field(&answer, &["operation"]), field(&answer, &["actor"]));
     say(&answer, arguments.format, &words)
@@ -90,24 +91,12 @@ pub(super) fn rows(answer: &Value, list: &str, columns: &[&str], format: Format)
     Ok(out.flush()?)
 }
 
-/// A text as a part of a path (RFC 3986, section 2.3: all but unreserved characters).
-pub(super) fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn texts_become_parts_of_a_path() {
-        assert_eq!(percent_encoded("orders/refund a&b=ü"), "orders%2Frefund%20a%26b%3D%C3%BC");
+        assert_eq!(percent::encode("orders/refund a&b=ü"), "orders%2Frefund%20a%26b%3D%C3%BC");
     }
 }

@@ -1,7 +1,7 @@
 //! The provider that the tests ask.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -10,25 +10,14 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use indelible_event::env::{Randomness, RandomnessError};
 use serde_json::{Map, Value, json};
 
 use super::super::*;
 use crate::role::Role;
+use crate::session::tests::Counting;
 
 pub(super) const ISSUER: &str = "https://id.example.com";
 pub(super) const NOW: i64 = 1_790_000_000;
-
-/// Never the same twice.
-struct Counting(AtomicU64);
-
-impl Randomness for Counting {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
-        let next = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        bytes.iter_mut().zip(next.iter().cycle()).for_each(|(byte, next)| *byte = *next);
-        Ok(())
-    }
-}
 
 pub(super) enum Signer {
     Ec(EcdsaKeyPair),

@@ -32,7 +32,7 @@ impl Bench {
     }
 
     async fn sign_in(&self, token: &str, next: &str) -> Seen {
-        let form = format!("token={token}&next={}", crate::query_string::encode(next));
+        let form = format!("token={token}&next={}", indelible_event::percent::encode(next));
         self.browse("POST", "/sign-in", &[FORM, SAME_ORIGIN], form).await
     }
 
